@@ -1,6 +1,7 @@
 """Lengths of time, in nanoseconds."""
 
 import math
+from functools import total_ordering
 from typing import Any
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
@@ -9,6 +10,7 @@ from dsmq_nodes.rclpy.impl.interface_named import interface
 _MOST_NS = 2**63
 
 
+@total_ordering
 class Duration:
     """A length of time; negative ones are allowed."""
 
@@ -36,15 +38,6 @@ class Duration:
 
     def __lt__(self, other: Any) -> bool:
         return self._ns < other.nanoseconds if isinstance(other, Duration) else NotImplemented
-
-    def __le__(self, other: Any) -> bool:
-        return self._ns <= other.nanoseconds if isinstance(other, Duration) else NotImplemented
-
-    def __gt__(self, other: Any) -> bool:
-        return self._ns > other.nanoseconds if isinstance(other, Duration) else NotImplemented
-
-    def __ge__(self, other: Any) -> bool:
-        return self._ns >= other.nanoseconds if isinstance(other, Duration) else NotImplemented
 
     def __add__(self, other: Any) -> "Duration":
         if not isinstance(other, Duration):

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -25,6 +26,7 @@ QoSLivelinessLostInfo = infos.rmw_liveliness_lost_status_t
 QoSPublisherMatchedInfo = infos.rmw_matched_status_t
 QoSOfferedIncompatibleQoSInfo = infos.rmw_requested_qos_incompatible_event_status_t
 IncompatibleTypeInfo = infos.rmw_incompatible_type_status_t
+_Callback = Callable[[Any], Any] | None
 
 
 class EventHandler(Waitable):
@@ -91,7 +93,7 @@ class QoSEventHandler(EventHandler):
 
 
 def _handlers(
-    pairs: list[tuple[IntEnum, Callable[[Any], Any] | None]], group: Any, parent: Any
+    pairs: list[tuple[IntEnum, _Callback]], group: Any, parent: Any
 ) -> list[EventHandler]:
     return [
         EventHandler(callback_group=group, callback=callback, event_type=kind, parent_impl=parent)
@@ -100,14 +102,18 @@ def _handlers(
     ]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class _EventCallbacks:
-    incompatible_qos: Callable[[Any], Any] | None
-    incompatible_type: Callable[[Any], Any] | None
-    use_default_callbacks: bool
+    deadline: _Callback = None
+    incompatible_qos: _Callback = None
+    liveliness: _Callback = None
+    incompatible_type: _Callback = None
+    matched: _Callback = None
+    use_default_callbacks: bool = True
 
     def _of_incompatible(
         self, parent: Any, topic_name: str, text: str
-    ) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+    ) -> tuple[_Callback, _Callback]:
         """Return the callbacks of an incompatible QoS and type; those not given warn."""
         if not self.use_default_callbacks:
             return self.incompatible_qos, self.incompatible_type
@@ -122,27 +128,11 @@ class _EventCallbacks:
         return self.incompatible_qos or warn_of_qos, self.incompatible_type or warn_of_type
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SubscriptionEventCallbacks(_EventCallbacks):
     """The callbacks of a subscription's events."""
 
-    def __init__(
-        self,
-        *,
-        deadline: Callable[[Any], Any] | None = None,
-        incompatible_qos: Callable[[Any], Any] | None = None,
-        liveliness: Callable[[Any], Any] | None = None,
-        message_lost: Callable[[Any], Any] | None = None,
-        incompatible_type: Callable[[Any], Any] | None = None,
-        matched: Callable[[Any], Any] | None = None,
-        use_default_callbacks: bool = True,
-    ) -> None:
-        self.deadline = deadline
-        self.incompatible_qos = incompatible_qos
-        self.liveliness = liveliness
-        self.message_lost = message_lost
-        self.incompatible_type = incompatible_type
-        self.matched = matched
-        self.use_default_callbacks = use_default_callbacks
+    message_lost: _Callback = None
 
     def create_event_handlers(
         self, callback_group: Any, subscription: Any, topic_name: str
@@ -171,23 +161,6 @@ class SubscriptionEventCallbacks(_EventCallbacks):
 
 class PublisherEventCallbacks(_EventCallbacks):
     """The callbacks of a publisher's events."""
-
-    def __init__(
-        self,
-        *,
-        deadline: Callable[[Any], Any] | None = None,
-        liveliness: Callable[[Any], Any] | None = None,
-        incompatible_qos: Callable[[Any], Any] | None = None,
-        incompatible_type: Callable[[Any], Any] | None = None,
-        matched: Callable[[Any], Any] | None = None,
-        use_default_callbacks: bool = True,
-    ) -> None:
-        self.deadline = deadline
-        self.liveliness = liveliness
-        self.incompatible_qos = incompatible_qos
-        self.incompatible_type = incompatible_type
-        self.matched = matched
-        self.use_default_callbacks = use_default_callbacks
 
     def create_event_handlers(
         self, callback_group: Any, publisher: Any, topic_name: str

@@ -113,19 +113,17 @@ class AsyncParameterClient:
         Raises:
             RuntimeError: the file has none.
         """
-        found = parameter_dict_from_yaml_file(
-            parameter_file, use_wildcard, target_nodes=[self.remote_node_name]
-        )
-        return self.set_parameters(list(found.values()), callback)
+        return self.set_parameters(self._in_file(parameter_file, use_wildcard), callback)
 
     def load_parameter_file_atomically(
         self, parameter_file: str, use_wildcard: bool = False, callback: _Callback = None
     ) -> Future[Any]:
         """Set the parameters that a file has for the node, all or none."""
-        found = parameter_dict_from_yaml_file(
-            parameter_file, use_wildcard, target_nodes=[self.remote_node_name]
-        )
-        return self.set_parameters_atomically(list(found.values()), callback)
+        return self.set_parameters_atomically(self._in_file(parameter_file, use_wildcard), callback)
+
+    def _in_file(self, path: str, use_wildcard: bool) -> list[Any]:
+        nodes = [self.remote_node_name]
+        return list(parameter_dict_from_yaml_file(path, use_wildcard, target_nodes=nodes).values())
 
     def on_parameter_event(
         self,

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
+from dsmq_nodes.rclpy.impl.checked_slot import EqualBySlots, checked_slot
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSCompatibility, QoSPolicyKind, verdict
 
 _DEPTHS: Final = 2**31
@@ -133,7 +134,7 @@ QoSLivelinessPolicy = LivelinessPolicy
 _DEFAULT_DEPTH = 10
 
 
-class QoSProfile:
+class QoSProfile(EqualBySlots):
     """The quality of service of a publisher or a subscription."""
 
     __slots__ = [  # noqa: RUF023  in rclpy's order, in which it is shown
@@ -178,35 +179,34 @@ class QoSProfile:
         avoids = avoid_ros_namespace_conventions
         self.avoid_ros_namespace_conventions = False if avoids is None else avoids
 
-    @property
-    def history(self) -> HistoryPolicy:
-        """Whether the last messages are kept, or all."""
-        return self._history
-
-    @history.setter
-    def history(self, value: HistoryPolicy | int) -> None:
-        assert isinstance(value, int)
-        self._history = HistoryPolicy(value)
-
-    @property
-    def reliability(self) -> ReliabilityPolicy:
-        """Whether messages may be lost."""
-        return self._reliability
-
-    @reliability.setter
-    def reliability(self, value: ReliabilityPolicy | int) -> None:
-        assert isinstance(value, int)
-        self._reliability = ReliabilityPolicy(value)
-
-    @property
-    def durability(self) -> DurabilityPolicy:
-        """Whether late subscriptions get earlier messages."""
-        return self._durability
-
-    @durability.setter
-    def durability(self, value: DurabilityPolicy | int) -> None:
-        assert isinstance(value, int)
-        self._durability = DurabilityPolicy(value)
+    history = checked_slot(
+        "_history", int, "Whether the last messages are kept, or all.", HistoryPolicy
+    )
+    reliability = checked_slot(
+        "_reliability", int, "Whether messages may be lost.", ReliabilityPolicy
+    )
+    durability = checked_slot(
+        "_durability", int, "Whether late subscriptions get earlier messages.", DurabilityPolicy
+    )
+    lifespan = checked_slot(
+        "_lifespan", Duration, "The greatest age of a message at its delivery; 0: any age."
+    )
+    deadline = checked_slot(
+        "_deadline", Duration, "The time within which the next message is expected; 0: no limit."
+    )
+    liveliness = checked_slot(
+        "_liveliness", int, "The way in which a publisher shows that it is alive.", LivelinessPolicy
+    )
+    liveliness_lease_duration = checked_slot(
+        "_liveliness_lease_duration",
+        Duration,
+        "The time without a sign after which a publisher is not alive; 0: no limit.",
+    )
+    avoid_ros_namespace_conventions = checked_slot(
+        "_avoid_ros_namespace_conventions",
+        bool,
+        "Stored without effect: names are never prefixed here.",
+    )
 
     @property
     def depth(self) -> int:
@@ -223,56 +223,6 @@ class QoSProfile:
                 stacklevel=2,
             )
         self._depth = value
-
-    @property
-    def lifespan(self) -> Duration:
-        """The greatest age of a message at its delivery; 0: any age."""
-        return self._lifespan
-
-    @lifespan.setter
-    def lifespan(self, value: Duration) -> None:
-        assert isinstance(value, Duration)
-        self._lifespan = value
-
-    @property
-    def deadline(self) -> Duration:
-        """The time within which the next message is expected; 0: no limit."""
-        return self._deadline
-
-    @deadline.setter
-    def deadline(self, value: Duration) -> None:
-        assert isinstance(value, Duration)
-        self._deadline = value
-
-    @property
-    def liveliness(self) -> LivelinessPolicy:
-        """The way in which a publisher shows that it is alive."""
-        return self._liveliness
-
-    @liveliness.setter
-    def liveliness(self, value: LivelinessPolicy | int) -> None:
-        assert isinstance(value, int)
-        self._liveliness = LivelinessPolicy(value)
-
-    @property
-    def liveliness_lease_duration(self) -> Duration:
-        """The time without a sign after which a publisher is not alive; 0: no limit."""
-        return self._liveliness_lease_duration
-
-    @liveliness_lease_duration.setter
-    def liveliness_lease_duration(self, value: Duration) -> None:
-        assert isinstance(value, Duration)
-        self._liveliness_lease_duration = value
-
-    @property
-    def avoid_ros_namespace_conventions(self) -> bool:
-        """Stored without effect: names are never prefixed here."""
-        return self._avoid_ros_namespace_conventions
-
-    @avoid_ros_namespace_conventions.setter
-    def avoid_ros_namespace_conventions(self, value: bool) -> None:
-        assert isinstance(value, bool)
-        self._avoid_ros_namespace_conventions = value
 
     def get_c_qos_profile(self) -> "QoSProfile":
         """Return the profile for the C library of rclpy: here the profile itself.
@@ -292,13 +242,6 @@ class QoSProfile:
     def to_dict(self) -> dict[str, Any]:
         """Return the policies by their names."""
         return {slot[1:]: getattr(self, slot) for slot in self.__slots__}
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, QoSProfile):
-            return False
-        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
         policies = ", ".join(f"{slot[1:]}={getattr(self, slot)}" for slot in self.__slots__)

@@ -1,5 +1,6 @@
 """Points in time, by one of the kinds of clocks."""
 
+from functools import total_ordering
 from typing import Any, TypeGuard
 
 from dsmq_nodes.rclpy.clock_type import ClockType
@@ -10,6 +11,7 @@ from dsmq_nodes.rclpy.impl.interface_named import interface
 _MOST_NS = 2**63
 
 
+@total_ordering
 class Time:
     """A point in time: nanoseconds since the beginning of its clock's time."""
 
@@ -86,15 +88,6 @@ class Time:
 
     def __lt__(self, other: Any) -> bool:
         return self._ns < other.nanoseconds if self._is_like(other) else NotImplemented
-
-    def __le__(self, other: Any) -> bool:
-        return self._ns <= other.nanoseconds if self._is_like(other) else NotImplemented
-
-    def __gt__(self, other: Any) -> bool:
-        return self._ns > other.nanoseconds if self._is_like(other) else NotImplemented
-
-    def __ge__(self, other: Any) -> bool:
-        return self._ns >= other.nanoseconds if self._is_like(other) else NotImplemented
 
     def to_msg(self) -> Any:
         """Return the time as builtin_interfaces/msg/Time."""

@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.checked_slot import EqualBySlots, checked_slot
 from dsmq_nodes.rclpy.qos import QoSPresetProfiles, QoSProfile
 from dsmq_nodes.rclpy.type_hash import TypeHash
 
@@ -15,7 +16,7 @@ class TopicEndpointTypeEnum(IntEnum):
     SUBSCRIPTION = 2
 
 
-class TopicEndpointInfo:
+class TopicEndpointInfo(EqualBySlots):
     """One end of a topic."""
 
     __slots__ = [
@@ -46,55 +47,22 @@ class TopicEndpointInfo:
         self.endpoint_gid = [] if endpoint_gid is None else endpoint_gid
         self.qos_profile = qos_profile
 
-    @property
-    def node_name(self) -> str:
-        """The node's name without its namespace."""
-        return self._node_name
-
-    @node_name.setter
-    def node_name(self, value: str) -> None:
-        assert isinstance(value, str)
-        self._node_name = value
-
-    @property
-    def node_namespace(self) -> str:
-        """The node's namespace."""
-        return self._node_namespace
-
-    @node_namespace.setter
-    def node_namespace(self, value: str) -> None:
-        assert isinstance(value, str)
-        self._node_namespace = value
-
-    @property
-    def topic_type(self) -> str:
-        """The type it uses."""
-        return self._topic_type
-
-    @topic_type.setter
-    def topic_type(self, value: str) -> None:
-        assert isinstance(value, str)
-        self._topic_type = value
-
-    @property
-    def topic_type_hash(self) -> Any:
-        """The hash of its type: not known."""
-        return self._topic_type_hash
-
-    @topic_type_hash.setter
-    def topic_type_hash(self, value: TypeHash | dict[str, Any]) -> None:
-        assert isinstance(value, (TypeHash, dict))
-        self._topic_type_hash = TypeHash(**value) if isinstance(value, dict) else value
-
-    @property
-    def endpoint_type(self) -> Any:
-        """The kind of end."""
-        return self._endpoint_type
-
-    @endpoint_type.setter
-    def endpoint_type(self, value: TopicEndpointTypeEnum | int) -> None:
-        assert isinstance(value, int)
-        self._endpoint_type = TopicEndpointTypeEnum(value)
+    node_name = checked_slot("_node_name", str, "The node's name without its namespace.")
+    node_namespace = checked_slot("_node_namespace", str, "The node's namespace.")
+    topic_type = checked_slot("_topic_type", str, "The type it uses.")
+    topic_type_hash = checked_slot(
+        "_topic_type_hash",
+        (TypeHash, dict),
+        "The hash of its type: not known.",
+        lambda value: TypeHash(**value) if isinstance(value, dict) else value,
+    )
+    endpoint_type = checked_slot("_endpoint_type", int, "The kind of end.", TopicEndpointTypeEnum)
+    qos_profile = checked_slot(
+        "_qos_profile",
+        (QoSProfile, dict),
+        "Its profile; UNKNOWN for an end of another process.",
+        lambda value: QoSProfile(**value) if isinstance(value, dict) else value,
+    )
 
     @property
     def endpoint_gid(self) -> list[int]:
@@ -105,23 +73,6 @@ class TopicEndpointInfo:
     def endpoint_gid(self, value: list[int]) -> None:
         assert all(isinstance(each, int) for each in value)
         self._endpoint_gid = value
-
-    @property
-    def qos_profile(self) -> Any:
-        """Its profile; UNKNOWN for an end of another process."""
-        return self._qos_profile
-
-    @qos_profile.setter
-    def qos_profile(self, value: QoSProfile | dict[str, Any]) -> None:
-        assert isinstance(value, (QoSProfile, dict))
-        self._qos_profile = QoSProfile(**value) if isinstance(value, dict) else value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TopicEndpointInfo):
-            return False
-        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
         gid = ".".join(f"{each:02x}" for each in self.endpoint_gid)

@@ -1,9 +1,11 @@
 """Hashes of types; this middleware has none."""
 
+from dsmq_nodes.rclpy.impl.checked_slot import EqualBySlots, checked_slot
+
 _SIZE_BYTES = 32
 
 
-class TypeHash:
+class TypeHash(EqualBySlots):
     """A hash of a type's definition; without a version it is unknown."""
 
     __slots__ = ["_value", "_version"]
@@ -12,34 +14,10 @@ class TypeHash:
         self.version = version
         self.value = value
 
-    @property
-    def version(self) -> int:
-        """The version of the algorithm; -1: there is no hash."""
-        return self._version
-
-    @version.setter
-    def version(self, value: int) -> None:
-        assert isinstance(value, int)
-        self._version = value
-
-    @property
-    def value(self) -> bytes:
-        """The 32 bytes of the hash."""
-        return self._value
-
-    @value.setter
-    def value(self, value: bytes) -> None:
-        assert isinstance(value, bytes)
-        self._value = value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TypeHash):
-            return False
-        return (self._version, self._value) == (other.version, other.value)
-
-    __hash__ = None  # type: ignore[assignment]
+    version = checked_slot("_version", int, "The version of the algorithm; -1: there is no hash.")
+    value = checked_slot("_value", bytes, "The 32 bytes of the hash.")
 
     def __str__(self) -> str:
-        if self._version <= 0 or len(self._value) != _SIZE_BYTES:
+        if self.version <= 0 or len(self.value) != _SIZE_BYTES:
             return "INVALID"
-        return f"RIHS{self._version:02}_{self._value.hex()}"
+        return f"RIHS{self.version:02}_{self.value.hex()}"

@@ -13,107 +13,69 @@ import typing_extensions
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _HOMES: Final = {
-    "callback_groups": ("CallbackGroup",),
-    "client": ("Client",),
-    "clock": ("Clock",),
-    "event_handler": ("PublisherEventCallbacks", "SubscriptionEventCallbacks"),
+    "callback_groups": "CallbackGroup",
+    "client": "Client",
+    "clock": "Clock",
+    "event_handler": "PublisherEventCallbacks SubscriptionEventCallbacks",
     "exceptions": (
-        "InvalidHandle",
-        "InvalidParameterTypeException",
-        "InvalidParameterValueException",
-        "ParameterAlreadyDeclaredException",
-        "ParameterImmutableException",
-        "ParameterNotDeclaredException",
-        "ParameterUninitializedException",
+        "InvalidHandle InvalidParameterTypeException InvalidParameterValueException "
+        "ParameterAlreadyDeclaredException ParameterImmutableException "
+        "ParameterNotDeclaredException ParameterUninitializedException"
     ),
-    "executors": ("await_or_execute",),
-    "expand_topic_name": ("expand_topic_name",),
-    "impl.c_errors": ("NodeNameNonExistentError", "TimerCancelledError"),
-    "impl.logging_severity": ("LoggingSeverity",),
-    "impl.rcutils_logger": ("RcutilsLogger",),
-    "logging": ("get_logger",),
-    "node": ("HIDDEN_NODE_PREFIX", "Node"),
-    "parameter": (
-        "PARAMETER_SEPARATOR_STRING",
-        "Parameter",
-    ),
+    "executors": "await_or_execute",
+    "expand_topic_name": "expand_topic_name",
+    "impl.c_errors": "NodeNameNonExistentError TimerCancelledError",
+    "impl.logging_severity": "LoggingSeverity",
+    "impl.rcutils_logger": "RcutilsLogger",
+    "logging": "get_logger",
+    "node": "HIDDEN_NODE_PREFIX Node",
+    "parameter": "PARAMETER_SEPARATOR_STRING Parameter",
     "qos": (
-        "QoSDurabilityPolicy",
-        "QoSHistoryPolicy",
-        "QoSLivelinessPolicy",
-        "QoSProfile",
-        "QoSReliabilityPolicy",
-        "qos_policy_name_from_kind",
-        "qos_profile_services_default",
+        "QoSDurabilityPolicy QoSHistoryPolicy QoSLivelinessPolicy QoSProfile "
+        "QoSReliabilityPolicy qos_policy_name_from_kind qos_profile_services_default"
     ),
-    "signals": ("SignalHandlerGuardCondition",),
-    "qos_overriding_options": ("QoSOverridingOptions",),
-    "service": ("Service",),
-    "service_introspection": ("ServiceIntrospectionState",),
-    "subscription": ("MessageInfo", "Subscription"),
-    "task": ("Task",),
-    "time": ("Time",),
-    "timer": ("Timer", "TimerInfo"),
+    "qos_overriding_options": "QoSOverridingOptions",
+    "service": "Service",
+    "service_introspection": "ServiceIntrospectionState",
+    "signals": "SignalHandlerGuardCondition",
+    "subscription": "MessageInfo Subscription",
+    "task": "Task",
+    "time": "Time",
+    "timer": "Timer TimerInfo",
     "type_support": (
-        "Action",
-        "FeedbackT",
-        "GoalT",
-        "Msg",
-        "MsgT",
-        "MsgType",
-        "ResultT",
-        "Srv",
-        "SrvRequestT",
-        "SrvResponseT",
-        "SrvType",
-        "SrvTypeRequest",
-        "SrvTypeResponse",
-        "T",
-        "check_for_type_support",
-        "check_is_valid_srv_type",
+        "Action FeedbackT GoalT Msg MsgT MsgType ResultT Srv SrvRequestT SrvResponseT SrvType "
+        "SrvTypeRequest SrvTypeResponse T check_for_type_support check_is_valid_srv_type"
     ),
-    "utilities": ("timeout_sec_to_nsec",),
-    "validate_full_topic_name": ("validate_full_topic_name",),
-    "validate_namespace": ("validate_namespace",),
-    "validate_node_name": ("validate_node_name",),
-    "validate_parameter_name": ("validate_parameter_name",),
-    "validate_topic_name": ("TOPIC_SEPARATOR_STRING", "validate_topic_name"),
-    "waitable": ("NumberOfEntities", "Waitable"),
+    "utilities": "timeout_sec_to_nsec",
+    "validate_full_topic_name": "validate_full_topic_name",
+    "validate_namespace": "validate_namespace",
+    "validate_node_name": "validate_node_name",
+    "validate_parameter_name": "validate_parameter_name",
+    "validate_topic_name": "TOPIC_SEPARATOR_STRING validate_topic_name",
+    "waitable": "NumberOfEntities Waitable",
 }
-_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names.split()}
 _PACKAGE: Final = __name__.partition(".impl.")[0]
 
 
 _INTERFACES: Final = {
-    "action_msgs/msg": ("GoalInfo", "GoalStatus", "GoalStatusArray"),
-    "action_msgs/srv": ("CancelGoal",),
+    "action_msgs/msg": "GoalInfo GoalStatus GoalStatusArray",
+    "action_msgs/srv": "CancelGoal",
     "rcl_interfaces/msg": (
-        "FloatingPointRange",
-        "IntegerRange",
-        "ListParametersResult",
-        "LoggerLevel",
-        "ParameterDescriptor",
-        "ParameterEvent",
-        "ParameterType",
-        "ParameterValue",
-        "SetLoggerLevelsResult",
-        "SetParametersResult",
+        "FloatingPointRange IntegerRange ListParametersResult LoggerLevel ParameterDescriptor "
+        "ParameterEvent ParameterType ParameterValue SetLoggerLevelsResult SetParametersResult"
     ),
     "rcl_interfaces/srv": (
-        "DescribeParameters",
-        "GetLoggerLevels",
-        "GetParameters",
-        "GetParameterTypes",
-        "ListParameters",
-        "SetLoggerLevels",
-        "SetParameters",
-        "SetParametersAtomically",
+        "DescribeParameters GetLoggerLevels GetParameters GetParameterTypes ListParameters "
+        "SetLoggerLevels SetParameters SetParametersAtomically"
     ),
-    "service_msgs/msg": ("ServiceEventInfo",),
-    "type_description_interfaces/srv": ("GetTypeDescription",),
-    "unique_identifier_msgs/msg": ("UUID",),
+    "service_msgs/msg": "ServiceEventInfo",
+    "type_description_interfaces/srv": "GetTypeDescription",
+    "unique_identifier_msgs/msg": "UUID",
 }
-_NAME_OF: Final = {name: f"{kind}/{name}" for kind, names in _INTERFACES.items() for name in names}
+_NAME_OF: Final = {
+    name: f"{kind}/{name}" for kind, names in _INTERFACES.items() for name in names.split()
+}
 _NAME_OF["ParameterMsg"] = "rcl_interfaces/msg/Parameter"
 _NAME_OF["QosCallbackResult"] = "rcl_interfaces/msg/SetParametersResult"
 

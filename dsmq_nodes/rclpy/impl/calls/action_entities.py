@@ -1,6 +1,6 @@
 """The entities of an action: three services and two topics below `<action>/_action`."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
@@ -37,47 +37,49 @@ def names_of(node: Any, action_type: Any, name: str, what: str) -> tuple[str, ..
     return (*map(node.resolve_service_name, services), *map(node.resolve_topic_name, topics))
 
 
-class ActionServerEntities(InnerHandle):
-    """The inner side of an action's server; `qos` are the profiles of its five entities."""
+class _ActionEntities(InnerHandle):
+    """The inner side of a server or a client; `qos` are the profiles of its five entities."""
+
+    what: ClassVar[str]
+    call: ClassVar[Any]
+    end: ClassVar[Any]
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
         super().__init__()
-        names = names_of(node, action_type, name, "server")
-        impl, handle = action_type.Impl, node.handle
-        self.goal = ServiceHandle(handle, impl.SendGoalService, names[0], qos[0])
-        self.result = ServiceHandle(handle, impl.GetResultService, names[1], qos[1])
-        self.cancel = ServiceHandle(handle, impl.CancelGoalService, names[2], qos[2])
-        self.feedback = PublisherHandle(handle, impl.FeedbackMessage, names[3], qos[3])
-        self.status = PublisherHandle(handle, impl.GoalStatusMessage, names[4], qos[4])
-        self.feedback.begin()
-        self.status.begin()
+        names = names_of(node, action_type, name, self.what)
+        impl, handle, call, end = action_type.Impl, node.handle, self.call, self.end
+        self.goal = call(handle, impl.SendGoalService, names[0], qos[0])
+        self.result = call(handle, impl.GetResultService, names[1], qos[1])
+        self.cancel = call(handle, impl.CancelGoalService, names[2], qos[2])
+        self.feedback = end(handle, impl.FeedbackMessage, names[3], qos[3])
+        self.status = end(handle, impl.GoalStatusMessage, names[4], qos[4])
+        self.calls = self.goal, self.cancel, self.result
+        self.topics = self.feedback, self.status
+        for each in self.topics:
+            each.begin()
 
     def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
         """Configure the introspection of the three services."""
-        for each in (self.goal, self.cancel, self.result):
+        for each in self.calls:
             each.configure_introspection(clock, qos, state)
 
     def destroy_when_not_in_use(self) -> None:
         """Destroy the entities."""
         super().destroy_when_not_in_use()
-        for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
+        for each in (*self.calls, *self.topics):
             each.destroy_when_not_in_use()
 
 
-class ActionClientEntities(InnerHandle):
-    """The inner side of an action's client; `qos` are the profiles of its five entities."""
+class ActionServerEntities(_ActionEntities):
+    """The inner side of an action's server."""
 
-    def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
-        super().__init__()
-        names = names_of(node, action_type, name, "client")
-        impl, handle = action_type.Impl, node.handle
-        self.goal = ClientHandle(handle, impl.SendGoalService, names[0], qos[0])
-        self.result = ClientHandle(handle, impl.GetResultService, names[1], qos[1])
-        self.cancel = ClientHandle(handle, impl.CancelGoalService, names[2], qos[2])
-        self.feedback = SubscriptionHandle(handle, impl.FeedbackMessage, names[3], qos[3])
-        self.status = SubscriptionHandle(handle, impl.GoalStatusMessage, names[4], qos[4])
-        self.feedback.begin()
-        self.status.begin()
+    what, call, end = "server", ServiceHandle, PublisherHandle
+
+
+class ActionClientEntities(_ActionEntities):
+    """The inner side of an action's client."""
+
+    what, call, end = "client", ClientHandle, SubscriptionHandle
 
     def is_server_available(self) -> bool:
         """Whether all five entities of a server exist.
@@ -89,10 +91,8 @@ class ActionClientEntities(InnerHandle):
         if self.is_destroyed:
             raise RCLError(f"{what}: rcl node pointer is invalid")
         self.goal.node.check_context(what)
-        calls = (self.goal, self.cancel, self.result)
-        topics = (self.feedback, self.status)
-        return all(each.service_server_is_available() for each in calls) and all(
-            each.get_publisher_count() for each in topics
+        return all(each.service_server_is_available() for each in self.calls) and all(
+            each.get_publisher_count() for each in self.topics
         )
 
     def check_for(self, request: str) -> None:
@@ -103,14 +103,3 @@ class ActionClientEntities(InnerHandle):
         """
         if self.is_destroyed:
             raise RCLError(f"Failed to send {request} request: action client pointer is invalid")
-
-    def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
-        """Configure the introspection of the three clients."""
-        for each in (self.goal, self.cancel, self.result):
-            each.configure_introspection(clock, qos, state)
-
-    def destroy_when_not_in_use(self) -> None:
-        """Destroy the entities."""
-        super().destroy_when_not_in_use()
-        for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
-            each.destroy_when_not_in_use()

@@ -60,7 +60,7 @@ def _depth(qos: QoSProfile) -> int:
 
 
 def _is_latched(qos: QoSProfile) -> bool:
-    return qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    return bool(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class TopicHandle(InnerHandle):
