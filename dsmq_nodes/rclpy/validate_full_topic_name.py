@@ -2,7 +2,7 @@
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
-from dsmq_nodes.rclpy.impl.names.c_text import fault_of
+from dsmq_nodes.rclpy.impl.names.c_text import check_name
 from dsmq_nodes.rclpy.impl.names.name_rules import full_topic_fault
 
 
@@ -14,8 +14,5 @@ def validate_full_topic_name(name: str, *, is_service: bool = False) -> bool:
         InvalidServiceNameException: the same for a service.
     """
     missing = RMWError("failed to validate name: error not set")
-    fault = fault_of(name, "full_topic_name", full_topic_fault, missing)
-    if fault is not None:
-        kind = InvalidServiceNameException if is_service else InvalidTopicNameException
-        raise kind(name, *fault)
-    return True
+    kind = InvalidServiceNameException if is_service else InvalidTopicNameException
+    return check_name(name, "full_topic_name", full_topic_fault, missing, kind)

@@ -2,7 +2,7 @@
 
 from dsmq_nodes.rclpy.exceptions import InvalidNamespaceException
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
-from dsmq_nodes.rclpy.impl.names.c_text import fault_of
+from dsmq_nodes.rclpy.impl.names.c_text import check_name
 from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault
 
 
@@ -13,7 +13,4 @@ def validate_namespace(namespace: str) -> bool:
         InvalidNamespaceException: it breaks the rules; the text points at the place.
     """
     missing = RMWError("failed to validate namespace: namespace_ argument is null")
-    fault = fault_of(namespace, "namespace", namespace_fault, missing)
-    if fault is not None:
-        raise InvalidNamespaceException(namespace, *fault)
-    return True
+    return check_name(namespace, "namespace", namespace_fault, missing, InvalidNamespaceException)

@@ -2,7 +2,7 @@
 
 from dsmq_nodes.rclpy.exceptions import InvalidNodeNameException
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
-from dsmq_nodes.rclpy.impl.names.c_text import fault_of
+from dsmq_nodes.rclpy.impl.names.c_text import check_name
 from dsmq_nodes.rclpy.impl.names.name_rules import node_fault
 
 
@@ -13,7 +13,4 @@ def validate_node_name(node_name: str) -> bool:
         InvalidNodeNameException: it breaks the rules; the text points at the place.
     """
     missing = RMWError("failed to validate node name: error not set")
-    fault = fault_of(node_name, "node_name", node_fault, missing)
-    if fault is not None:
-        raise InvalidNodeNameException(node_name, *fault)
-    return True
+    return check_name(node_name, "node_name", node_fault, missing, InvalidNodeNameException)

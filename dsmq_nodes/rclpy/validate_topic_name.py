@@ -2,7 +2,7 @@
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
-from dsmq_nodes.rclpy.impl.names.c_text import fault_of
+from dsmq_nodes.rclpy.impl.names.c_text import check_name
 from dsmq_nodes.rclpy.impl.names.name_rules import topic_fault
 
 TOPIC_SEPARATOR_STRING = "/"
@@ -16,8 +16,5 @@ def validate_topic_name(name: str, *, is_service: bool = False) -> bool:
         InvalidServiceNameException: the same for a service.
     """
     missing = RCLError("failed to validate name: topic_name argument is null")
-    fault = fault_of(name, "topic_name", topic_fault, missing)
-    if fault is not None:
-        kind = InvalidServiceNameException if is_service else InvalidTopicNameException
-        raise kind(name, *fault)
-    return True
+    kind = InvalidServiceNameException if is_service else InvalidTopicNameException
+    return check_name(name, "topic_name", topic_fault, missing, kind)

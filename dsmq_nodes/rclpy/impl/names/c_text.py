@@ -28,9 +28,16 @@ def c_text(value: Any, missing: Exception, signature: str, *given: object) -> st
     return value.partition("\0")[0]
 
 
-def fault_of(
-    name: Any, what: str, rule: Callable[[str], Fault | None], missing: Exception
-) -> Fault | None:
-    """Return the fault of a name of a kind, `what`, by its rule; raises as `c_text`."""
+def check_name(
+    name: Any,
+    what: str,
+    rule: Callable[[str], Fault | None],
+    missing: Exception,
+    wrong: Callable[[str, str, int], Exception],
+) -> bool:
+    """Check a name of a kind, `what`, by its rule; raises `wrong`, or as `c_text`."""
     signature = f"rclpy_get_validation_error_for_{what}(arg0: str) -> object"
-    return rule(c_text(name, missing, signature))
+    fault = rule(c_text(name, missing, signature))
+    if fault is not None:
+        raise wrong(name, *fault)
+    return True

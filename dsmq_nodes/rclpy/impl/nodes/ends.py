@@ -20,6 +20,7 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
     PublisherEventType,
     SubscriptionEventType,
     count_one,
+    counting,
 )
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults, kind_of_event
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import ShownProfiles
@@ -277,18 +278,11 @@ def _refuse(end: End, policy: QoSPolicyKind) -> None:
 def _match(end: End, change: int) -> None:
     if end.events is None:
         return
-
-    def count(info: Any) -> None:
-        info.total_count += max(change, 0)
-        info.total_count_change += max(change, 0)
-        info.current_count += change
-        info.current_count_change += change
-
     end.events.happen(
         PublisherEventType.RCL_PUBLISHER_MATCHED
         if end.kind == PUBLISHER
         else SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED,
-        count,
+        counting(total_count=max(change, 0), current_count=change),
     )
 
 

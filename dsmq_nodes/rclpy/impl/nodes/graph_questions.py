@@ -37,12 +37,6 @@ _POLL_SEC: Final = 0.1
 _BY_NODE: Final = (
     "rclpy_get_{}_names_and_types_by_node(arg0: rclpy::Node, arg1: str, arg2: str) -> list"
 )
-_IN_ERRORS: Final = {
-    PUBLISHER: "publisher",
-    SUBSCRIPTION: "subscriber",
-    SERVICE: "service",
-    CLIENT: "client",
-}
 
 
 class GraphQuestions:
@@ -60,7 +54,7 @@ class GraphQuestions:
             RCLError: its name breaks the rules.
             TypeError: its name or namespace is no text.
         """
-        what = _IN_ERRORS[kind]
+        what = _as_rcl_writes(kind)
         with self._handle:
             given: tuple[object, ...] = name, namespace
             if not all(isinstance(each, str) for each in given):
@@ -99,7 +93,7 @@ class GraphQuestions:
     def count(self, kind: str, name: str) -> int:
         """Return the number of ends of a kind of a topic or a service."""
         full = self._full(name, is_service=kind in {SERVICE, CLIENT})
-        what = f"Error in rcl_count_{_IN_ERRORS[kind]}s"
+        what = f"Error in rcl_count_{_as_rcl_writes(kind)}s"
         return sum(each.name == full for each in self.all(what, kind))
 
     def infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
@@ -126,6 +120,10 @@ class GraphQuestions:
                 return True
             time.sleep(_POLL_SEC)
         return False
+
+
+def _as_rcl_writes(kind: str) -> str:
+    return "subscriber" if kind == SUBSCRIPTION else kind
 
 
 def _info(end: End) -> TopicEndpointInfo:

@@ -6,6 +6,7 @@ Source: design.ros2.org/articles/node_lifecycle.html; the numbers are those of l
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from dsmq_nodes.lifecycle.states import GRAPH, STATES, UNCONFIGURED
 from dsmq_nodes.rclpy.impl.c_enum import CEnumType
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.log_output import log_inside
@@ -31,13 +32,6 @@ class TransitionCallbackReturnType(Enum, metaclass=CEnumType):
         return f"transition_{self.name.lower()}"
 
 
-class MachineState(NamedTuple):
-    """A state: its number and its label; `==` to a pair of them."""
-
-    id: int
-    label: str
-
-
 class MachineTransition(NamedTuple):
     """A transition: its number and label, the state where it begins and the one where it ends."""
 
@@ -49,58 +43,13 @@ class MachineTransition(NamedTuple):
     goal_label: str
 
 
-_STATES: Final = {
-    label: MachineState(number, label)
-    for number, label in (
-        (0, "unknown"),
-        (1, "unconfigured"),
-        (2, "inactive"),
-        (3, "active"),
-        (4, "finalized"),
-        (10, "configuring"),
-        (11, "cleaningup"),
-        (12, "shuttingdown"),
-        (13, "activating"),
-        (14, "deactivating"),
-        (15, "errorprocessing"),
+_TRANSITIONS: Final = [
+    MachineTransition(each.transition_id, each.label, *each.start, *each.goal)
+    # In rcl's order: after a transition (5 to 7: shutdown) the three that may follow it.
+    for each in sorted(
+        GRAPH, key=lambda each: each.transition_id // 10 or min(each.transition_id, 5)
     )
-}
-
-
-def _transition(number: int, label: str, start: str, goal: str) -> MachineTransition:
-    return MachineTransition(number, label, *_STATES[start], *_STATES[goal])
-
-
-_TRANSITIONS: Final = tuple(
-    _transition(*each)
-    for each in (
-        (1, "configure", "unconfigured", "configuring"),
-        (10, "transition_success", "configuring", "inactive"),
-        (11, "transition_failure", "configuring", "unconfigured"),
-        (12, "transition_error", "configuring", "errorprocessing"),
-        (2, "cleanup", "inactive", "cleaningup"),
-        (20, "transition_success", "cleaningup", "unconfigured"),
-        (21, "transition_failure", "cleaningup", "inactive"),
-        (22, "transition_error", "cleaningup", "errorprocessing"),
-        (3, "activate", "inactive", "activating"),
-        (30, "transition_success", "activating", "active"),
-        (31, "transition_failure", "activating", "inactive"),
-        (32, "transition_error", "activating", "errorprocessing"),
-        (4, "deactivate", "active", "deactivating"),
-        (40, "transition_success", "deactivating", "inactive"),
-        (41, "transition_failure", "deactivating", "active"),
-        (42, "transition_error", "deactivating", "errorprocessing"),
-        (5, "shutdown", "unconfigured", "shuttingdown"),
-        (6, "shutdown", "inactive", "shuttingdown"),
-        (7, "shutdown", "active", "shuttingdown"),
-        (50, "transition_success", "shuttingdown", "finalized"),
-        (51, "transition_failure", "shuttingdown", "finalized"),
-        (52, "transition_error", "shuttingdown", "errorprocessing"),
-        (60, "transition_success", "errorprocessing", "unconfigured"),
-        (61, "transition_failure", "errorprocessing", "finalized"),
-        (62, "transition_error", "errorprocessing", "finalized"),
-    )
-)
+]
 
 
 class LifecycleMachine:
@@ -117,7 +66,7 @@ class LifecycleMachine:
     def __init__(self, publish: Any = None) -> None:
         """Begin unconfigured."""
         self.publish = publish
-        self.current_state: tuple[int, str] = tuple(_STATES["unconfigured"])  # type: ignore[assignment]
+        self.current_state: tuple[int, str] = (*UNCONFIGURED,)
         self.service_change_state: Any = None
         self.service_get_state: Any = None
         self.service_get_available_states: Any = None
@@ -127,7 +76,7 @@ class LifecycleMachine:
     @property
     def available_states(self) -> list[tuple[int, str]]:
         """All states."""
-        return list(_STATES.values())
+        return [(*each,) for each in STATES]
 
     @property
     def available_transitions(self) -> list[MachineTransition]:

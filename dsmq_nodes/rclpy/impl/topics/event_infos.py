@@ -186,7 +186,15 @@ class EventHub:
         return taken
 
 
-def count_one(info: Any) -> None:
-    """Count one more event."""
-    info.total_count += 1
-    info.total_count_change += 1
+def counting(**more: int) -> Callable[[Any], None]:
+    """Return the function that adds to an info's counts and to their changes."""
+
+    def count(info: Any) -> None:
+        for name, number in more.items():
+            for each in (name, f"{name}_change"):
+                setattr(info, each, getattr(info, each) + number)
+
+    return count
+
+
+count_one: Final = counting(total_count=1)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.nodes.ends import End
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
-from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType
+from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType, counting
 
 _INFINITE_NS: Final = 2**63 - 1
 
@@ -170,15 +170,10 @@ class Liveliness:
             listener()
 
     def _count(self, alive: int, not_alive: int) -> tuple[Callable[[], object], ...]:
-        def count(info: Any) -> None:
-            info.alive_count += alive
-            info.alive_count_change += alive
-            info.not_alive_count += not_alive
-            info.not_alive_count_change += not_alive
-
         assert self._end.events is not None
         kind = SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED
-        return self._end.events.count(kind, count)
+        change = counting(alive_count=alive, not_alive_count=not_alive)
+        return self._end.events.count(kind, change)
 
 
 def lease_sec_of(qos: Any) -> float:

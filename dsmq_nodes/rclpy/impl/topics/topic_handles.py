@@ -27,6 +27,7 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
     PublisherEventType,
     SubscriptionEventType,
     count_one,
+    counting,
 )
 from dsmq_nodes.rclpy.impl.topics.liveness import (
     Deadline,
@@ -396,12 +397,7 @@ class SubscriptionHandle(TopicHandle):
         dropped = self._kit.dropped if hasattr(self, "_kit") else 0
         if dropped > self._lost:
             change, self._lost = dropped - self._lost, dropped
-
-            def count(info: Any) -> None:
-                info.total_count += change
-                info.total_count_change += change
-
-            self.events.happen(lost, count)
+            self.events.happen(lost, counting(total_count=change))
 
     # In the executor's thread
 
