@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.broker.acceptor import Acceptor
-from dsmq_nodes.dsmq.broker.awaited_frames import AwaitedFrames
 from dsmq_nodes.dsmq.broker.closings import Closings
 from dsmq_nodes.dsmq.broker.listener import Listener, Security, most_connections
 from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
@@ -51,6 +50,7 @@ _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last frames to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _TURN_SEC: Final = 0.02
+_TICK_SEC: Final = 1.0
 _NO_MEMORY: Final = "no memory is left for what it sends"
 _PATIENT_SEC: Final = 0.05  # how often a patient peer is pushed all that there is
 
@@ -84,10 +84,10 @@ class Broker:
         self._most_connections = most_connections()
         self._connections: dict[ConnectedPeer, Connection] = {}
         self._outgoing: set[Connection] = set()  # connections with a filled outbox
-        self._awaited = AwaitedFrames(self._close)
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # those without a request yet, oldest first
         self._last_heard_sec = 0.0
+        self._ticked_sec = time.monotonic() - _TICK_SEC
         self._listening: tuple[int, ...] = ()
 
     @property
@@ -127,8 +127,9 @@ class Broker:
 
     def _is_halfway(self, now: float) -> bool:
         """Whether a frame was begun, in either direction, whose end has not come yet."""
-        return self._awaited.is_coming(now) or any(
-            each.unsent or each.awaits_turn for each in self._connections.values()
+        return any(
+            each.unsent or each.awaits_turn or (each.peer.trusted and each.overdue(now) is False)
+            for each in self._connections.values()
         )
 
     async def _serve_all_patient(self, until_sec: float) -> None:
@@ -180,8 +181,6 @@ class Broker:
         self.router.connect(peer, now)
         connection = self._connections[peer] = Connection(sock, peer, now)
         self._silent[connection] = None
-        if connection.is_shaking_hands or not trusted:
-            self._awaited.add(connection)
         self._await_requests(connection)
 
     def _await_requests(self, connection: Connection) -> None:
@@ -238,8 +237,8 @@ class Broker:
         self.flush()
         if peer.closing:
             self._close(connection, peer.closing)
-        elif connection.is_waiting(frames, now):
-            self._awaited.add(connection)
+        else:
+            connection.await_rest(frames, now)
 
     def _note_request(self, connection: Connection, action: str) -> None:
         """Do what follows from a request other than a put that was carried out."""
@@ -372,7 +371,6 @@ class Broker:
         self._loop.remove_reader(connection.descriptor)
         self._loop.remove_writer(connection.descriptor)
         connection.close()
-        self._awaited.discard(connection)
         self._outgoing.discard(connection)
         self._silent.pop(connection, None)
         self._patient.discard(peer)
@@ -395,17 +393,21 @@ class Broker:
         self.flush()
 
     def _tick(self) -> None:
-        self._loop.call_later(1.0, self._tick)
+        self._loop.call_later(_TICK_SEC, self._tick)
         self._closings.end_second()
+        now = time.monotonic()
+        # the broker was stopped, suspended, or without a CPU
+        stood_still_sec, self._ticked_sec = now - self._ticked_sec - _TICK_SEC, now
         for connection in list(self._connections.values()):
-            if why := connection.why_gone():
-                self._end(connection, why)
-        self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
+            connection.wait_longer(stood_still_sec)
+            if why := connection.why_useless(now):
+                self._close(connection, why)
+        self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - now
         if self._following is not None:
             self._following.check_memory()
             if self.router.exchange.listeners:
                 self._following.follow_now()  # so that the rates are current
-        self._send(self.router.tick(time.monotonic()))
+        self._send(self.router.tick(now))
 
 
 def _request(body: bytes) -> wire.Request | RequestError:

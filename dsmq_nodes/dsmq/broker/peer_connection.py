@@ -93,19 +93,18 @@ class Connection:
         """Accept large frames, since the peer has said hello."""
         self._decoder.max_body_bytes = limits.MAX_BODY_BYTES
 
-    def is_waiting(self, frames: int, now: float) -> bool:
-        """Whether part of a frame was read, after the whole ones, which `frames` counts."""
+    def await_rest(self, frames: int, now: float) -> None:
+        """Await the rest of a frame if part of one was read, after `frames` whole ones."""
         trusted = self.peer.trusted
         # then it is the broker that does not read on
         has_more = self.is_stalled or self.awaits_turn
         if has_more or not self._decoder.buffered_bytes:
             if trusted:
                 self._waiting_since_sec = None
-            return False
+            return
         if trusted and (frames or self._waiting_since_sec is None):
             self._waiting_since_sec = now
         keepalive.acknowledge_now(self.socket)
-        return True
 
     def wait_longer(self, more_sec: float) -> None:
         """Extend the peer's time by `more_sec`: the broker could not read meanwhile."""
@@ -160,8 +159,10 @@ class Connection:
             self.is_deaf = True
         return sent
 
-    def why_gone(self) -> str:
+    def why_useless(self, now: float) -> str:
         """Return why the connection is useless although it has not ended; empty: it is not."""
+        if self.overdue(now):
+            return "it began a frame, or has sent no hello, and did not continue"
         if keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC:
             return "it no longer acknowledges anything: its machine is gone"
         if self._pid > 0 and not _is_there(self._pid) and self._has_nothing():
