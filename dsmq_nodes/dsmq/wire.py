@@ -121,18 +121,18 @@ Limits
 - names of topics and nodes: 1 to 255 bytes, all printable, no part ``..``
 - names of types and hosts: 255 bytes at most, all printable; a ``client`` 320, a ``state`` 40; a
   fault 4,000 characters (a longer one is cut), printable except line ends
-- 10,000 topics, of which one peer makes 8,000 at most. A topic that no peer uses is removed when it
-  has no message left, or when there are too many topics; its ids continue when it is made again. If
-  all are in use, a peer that has made fewer than another takes the place of a topic that only that
-  other peer uses; the other peer is told by an error
+- 10,000 topics. A topic that no peer uses is removed when it has no message left, or when there are
+  too many topics; its ids continue when it is made again. If all are in use, a peer that has made
+  fewer than another takes the place of a topic that only that other peer uses; the other peer is
+  told by an error
 - 300,000 readers and publishers of topics; then no more for a peer that has its share of them
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
 - 33,554,432 bytes of schemas in all; beyond that the schemas of the peer that has most are no
   longer kept, in favour of a peer that has fewer, and no new ones of others
 - 100 ends that differ from one end of a topic are reported to that one, and 10,000 in all
-- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; beyond that the newest
-  of the peer that has most is answered by an error, in favour of a peer that has fewer
+- a ``get`` waits 3,600 s at most; 65,536 in all wait; beyond that the newest of the peer that has
+  most is answered by an error, in favour of a peer that has fewer
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; where a token is
   required a hello has 2 s; the right token is accepted at once, however many wrong ones came from
   the same address
@@ -161,9 +161,7 @@ Answered by an ``error``; the connection stays open:
 - ``there are 300000 readers and publishers, and this peer has its share: 'T' is one too many``
 - ``this topic is written by the broker itself``
 - ``a message must be text``
-- ``a peer makes 8000 topics at most: 'T' is another``
 - ``a peer has 100 patterns at most``
-- ``a peer waits in 32768 gets at most``
 - ``there are 65536 gets that wait already``
 - ``a broker is shut down from its own machine``
 - ``the broker's store has no room: TEXT``

@@ -5,7 +5,6 @@ The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue has 
 A report always fits into a frame: items that do not fit are left out and counted.
 """
 
-import itertools
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -22,7 +21,6 @@ _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the re
 _PEERS_SHARE: Final = 4  # peers get a quarter of the graph's room
 _MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
 _MOST_FAULTS: Final = 20  # of a topic
-_BATCH: Final = 100
 _FULL_BYTES: Final = 1000  # with less room than this, no more items are tried
 
 _encode = msgspec.json.Encoder().encode
@@ -42,21 +40,16 @@ class _CutReport:
 
     def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
         """Return the items as a JSON list, as many as fit into `1 / share` of the room."""
-        room = self._room // share
+        most = room = self._room // share
         taken: list[bytes] = []
-        count = 0
-        rest = iter(items)
-        while (batch := [*itertools.islice(rest, _BATCH)]) and room > _FULL_BYTES:
-            texts = [_encode(batch)[1:-1]]
-            if _size(texts[0]) >= room:
-                texts = [_encode(item) for item in batch]
-            for text in texts:
-                if (size := _size(text)) < room:
-                    room -= size + 1
-                    self._room -= size + 1
-                    taken.append(text)
-                    count += len(batch) // len(texts)
-        self.note(total - count, f"of {total} {kind}")
+        for item in items:
+            if (size := _size(text := _encode(item)) + 1) <= room:
+                room -= size
+                taken.append(text)
+            if room < _FULL_BYTES:
+                break
+        self._room -= most - room
+        self.note(total - len(taken), f"of {total} {kind}")
         return b"[%b]" % b",".join(taken)
 
     def note(self, count: int, of_what: str) -> None:

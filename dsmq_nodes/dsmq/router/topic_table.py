@@ -197,9 +197,6 @@ class TopicTable:
             return (
                 f"there are {limits.MOST_TOPICS} topics already: {request.topic!r} is one too many"
             )
-        if peer.made >= limits.MOST_TOPICS_OF_ONE:
-            most = limits.MOST_TOPICS_OF_ONE
-            return f"a peer makes {most} topics at most: {request.topic!r} is another"
         return ""
 
     def has_no_end_for(self, peer: ConnectedPeer, request: wire.Request) -> bool:

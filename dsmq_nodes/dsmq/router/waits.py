@@ -1,7 +1,7 @@
 """The `get`s that wait for a message: how many there may be, and when each one times out.
 
-A peer has `MOST_WAITS_OF_ONE` at most, all peers together have `MOST_WAITS`. When the latter is
-reached, the newest wait of the peer that has most is refused in favour of a peer that has fewer.
+All peers together have `MOST_WAITS` at most. When there are that many, the newest wait of the peer
+that has most is refused in favour of a peer that has fewer.
 """
 
 import heapq
@@ -39,9 +39,7 @@ class Waits:
 
     def add(self, wait: Wait) -> Replies:
         """Let a `get` wait; return the errors if it must not wait, or another one is refused."""
-        peer, most = wait.peer, limits.MOST_WAITS_OF_ONE
-        if len(peer.waits) >= most:
-            return [error(peer, wait.request, f"a peer waits in {most} gets at most")]
+        peer = wait.peer
         replies: Replies = []
         if len(self._waits) >= limits.MOST_WAITS:
             fault = f"there are {limits.MOST_WAITS} gets that wait already"
