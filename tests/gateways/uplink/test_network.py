@@ -204,7 +204,8 @@ def assert_only_what_gave_way_is_missing(fleet: Fleet, robot: Machine, made: Sen
     assert_all_is_counted(made)
     dropped = made.subscription.dropped
     name = made.topic.removeprefix("/r1")
-    fleet.until(lambda: robot.status()["going"][name]["dropped"] == dropped, "the robot's count")
+    # More where the link ended just then: the answer after the outage had some of them.
+    fleet.until(lambda: robot.status()["going"][name]["dropped"] >= dropped, "the robot's count")
 
 
 def test_a_path_that_large_packets_do_not_pass_is_found_out(
