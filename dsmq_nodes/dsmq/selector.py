@@ -265,8 +265,8 @@ def _number(fd: Any) -> int:
     return number
 
 
-def new_loop() -> StraightLoop:
-    """Make a loop.
+def new_loop(kind: type[StraightLoop] = StraightLoop) -> StraightLoop:
+    """Make a loop of a kind.
 
     Raises:
         OSError: the process has no file descriptor left for it.
@@ -275,7 +275,7 @@ def new_loop() -> StraightLoop:
     try:
         for each in socket.socketpair():  # tried first: asyncio would leave a half-made loop
             each.close()
-        return StraightLoop(selector)
+        return kind(selector)
     except OSError:
         selector.close()
         raise

@@ -31,7 +31,7 @@ from dsmq_nodes.graph.spin.event_loop import (
 )
 from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
-from dsmq_nodes.graph.spin.shutdown import end_nodes
+from dsmq_nodes.graph.spin.shutdown import end_nodes, memory_reserve
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
 from dsmq_nodes.signals import ending_signals, let_wake
@@ -370,6 +370,7 @@ class _EndSignals:
             with in_whole_steps(loop):
                 run_until_complete(loop, _spin(nodes))
         finally:
+            memory_reserve.clear()  # the loop itself may have ended for want of memory
             self._deaf = True
             cancel_tasks(loop)
 

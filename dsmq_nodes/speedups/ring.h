@@ -98,7 +98,10 @@ struct Attribute {
         return true;
     }
 };
-#define NAME(name) ([]() -> Attribute & { static Attribute it{PyUnicode_InternFromString(#name)}; return it; }())
+// Made when the module is loaded: later there may be no memory for it.
+template <class Text>
+inline Attribute attribute{PyUnicode_InternFromString(Text::of())};
+#define NAME(name) ([]() -> Attribute & { struct Text { static const char *of() { return #name; } }; return attribute<Text>; }())
 
 // An attribute that is an int from 0 to 2**63 - 1; else -1, perhaps with an exception set.
 int64_t number_of(PyObject *object, Attribute &name);

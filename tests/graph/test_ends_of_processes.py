@@ -257,9 +257,10 @@ def fill(size):
 
 class Full(Robot):
     def tick(self):
-        with open("/proc/self/statm") as statm: pages = int(statm.read().split()[0])
-        most = pages * resource.getpagesize() + (32 << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        with open("/proc/self/statm") as statm: pages = [int(each) for each in statm.read().split()]
+        limit, size = resource.RLIMIT_AS, pages[0]
+        most = size * resource.getpagesize() + (32 << 20)
+        resource.setrlimit(limit, (most, resource.getrlimit(limit)[1]))
         for size in (1 << 16, 256, 1):  # in the end nothing fits
             fill(size)
         raise MemoryError
@@ -307,11 +308,18 @@ def test_a_robot_whose_memory_is_full_is_made_safe(programs: Programs, main: str
         "import threading\nthreading.Thread(target=spin, args=(robot,)).start()\n",
     ],
 )
+@pytest.mark.parametrize("limit", ["RLIMIT_AS, pages[0]", "RLIMIT_DATA, pages[5]"])
+@pytest.mark.parametrize("on_exception", ["raise", "log"])
 @pytest.mark.usefixtures("broker")
 def test_a_program_that_goes_on_when_its_memory_is_full_is_made_safe(
-    programs: Programs, main: str
+    programs: Programs, main: str, limit: str, on_exception: str
 ) -> None:
-    made = f"{FULL}{DRIVEN}robot = Driven()\n"
+    """Whatever needs memory next: a callback, the loop, a name of the compiled part."""
+    full = FULL.replace("RLIMIT_AS, pages[0]", limit)
+    driven = DRIVEN.replace("False", f"False; on_exception = {on_exception!r}")
+    if on_exception == "log":
+        driven = driven.replace("timeout=None", "timeout=0.5")
+    made = f"{full}{driven}robot = Driven()\n"
     program = programs(robot(f"{made}{main}while True: time.sleep(1)\n"))
     program.wait_for("safe")
 

@@ -50,6 +50,19 @@ def test_a_node_lives_in_a_process_with_more_files_than_select_takes(
     assert program.wait() == 0
 
 
+@pytest.mark.parametrize("error", [MemoryError, SystemError])  # the latter for a frame
+def test_a_loop_ends_when_a_callback_of_the_kit_has_no_memory(error: type[Exception]) -> None:
+    loop = new_event_loop()
+
+    def fail() -> None:
+        raise error
+
+    loop.call_soon(fail)
+    with pytest.raises(error):
+        loop.run_forever()
+    loop.close()
+
+
 def test_no_timer_is_early() -> None:
     loop = new_event_loop()
     early: list[float] = []

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.graph.spin import exceptions
+from dsmq_nodes.graph.spin import exceptions, shutdown
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import Graph
@@ -151,6 +151,30 @@ def test_an_exception_whose_text_fails_ends_the_node_too(
         monkeypatch.setattr(node._kit.dispatcher.exceptions, "note", note)
     node.create_timer(0.1, tick)
     with pytest.raises(OddError):
+        graph.run_for(1.0)
+
+
+def test_the_memory_that_an_exception_needs_to_end_the_node_is_reserved(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A future without memory for its callbacks is done all the same: nothing ended the node."""
+    node = graph.add(lambda: Node("robot"))
+
+    def tick() -> None:
+        loop = node._kit.dispatcher.loop
+        assert loop is not None
+        call_soon = loop.call_soon
+
+        def call_with_memory(*args: Any, **kwargs: Any) -> Any:
+            if shutdown.memory_reserve:
+                raise MemoryError
+            return call_soon(*args, **kwargs)
+
+        monkeypatch.setattr(loop, "call_soon", call_with_memory)
+        raise MemoryError("of the callback")
+
+    node.create_timer(0.1, tick)
+    with pytest.raises(MemoryError, match="of the callback"):
         graph.run_for(1.0)
 
 

@@ -25,7 +25,7 @@ from dsmq_nodes.graph.callback import (
 )
 from dsmq_nodes.graph.links.link import Link, Readable
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.spin import blocked
+from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.spin.event_loop import call_in, running_loop
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.timed_steps import timed_steps
@@ -157,11 +157,12 @@ class Dispatcher:
         ended = self.ended
         if ended is None or ended.done():
             return False
-        self.is_over = True
+        shutdown.memory_reserve.clear()  # without memory the future is done, and calls nothing
         if error is None:
             ended.set_result(None)
         else:
             ended.set_exception(error)
+        self.is_over = True
         return True
 
     # Calling callbacks

@@ -17,8 +17,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeVar
 
+from typing_extensions import override
+
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.selector import new_loop
+from dsmq_nodes.dsmq.selector import StraightLoop, new_loop
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
 from dsmq_nodes.graph.callback import discard, to_await
 
@@ -31,6 +33,17 @@ _T = TypeVar("_T")
 _spares: Final[list[int]] = []
 
 
+class _NodeLoop(StraightLoop):
+    """A loop that ends when the kit itself is out of memory: no timeout can be relied upon then."""
+
+    @override
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, MemoryError | SystemError):  # the latter without memory for a frame
+            raise error
+        super().call_exception_handler(context)
+
+
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return an event loop whose timers are exact.
 
@@ -38,14 +51,14 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         NodeConfigurationError: the process has no file descriptor left for it.
     """
     try:
-        return new_loop()
+        return new_loop(_NodeLoop)
     except OSError as error:
         if not descriptors.is_full(error):
             raise
     while _spares:
         os.close(_spares.pop())
     try:
-        return new_loop()
+        return new_loop(_NodeLoop)
     except OSError as error:
         if not descriptors.is_full(error):
             raise
