@@ -3,6 +3,8 @@
 - When commands stop, the emergency stop is pressed, the broker is lost or the node ends, the arm
   holds its position. It goes limp only on request: by the service `~/torque`, or by the parameters
   `emergency_stop` and `at_end`.
+- When the driver itself stood still for `command_timeout`, its arm holds: the way on from there is
+  not the path of its trajectory.
 - A joint whose servo reports an error, is too hot, or has too little voltage or too much load holds
   and ignores commands until that is over. While a servo does not answer, the whole arm holds. A
   Dynamixel's alarm is cleared when `~/torque` is called with true: that reboots the servo.
@@ -120,7 +122,7 @@ class ServoArm(Node):
         self._fault = "it is not opened yet"
         self._logged_type: type[DeviceError] | None = None
         self._connects = self._refused = 0
-        self._next_open_sec = self._next_check_sec = self._written_sec = 0.0
+        self._next_open_sec = self._next_check_sec = self._written_sec = self._cycled_sec = 0.0
         self._written: dict[int, int] = {}
         self._state = self.create_publisher(JointState, "joint_states", 10)
         timeout = given.command_timeout
@@ -293,6 +295,10 @@ class ServoArm(Node):
         await self._read_alarms(answers)
         self._take(present, answers)
         now_sec = self._now_sec()
+        late_sec, self._cycled_sec = now_sec - self._cycled_sec, now_sec
+        if late_sec > self.params.command_timeout and self._motion.is_moving:
+            self._motion.hold()  # the straight way to where it should be now is not its path
+            self.get_logger().warning(f"the driver stood still for {late_sec:.1f} s: the arm holds")
         self._motion.advance(now_sec, self.period_sec)
         goals = self._goal_ticks()
         is_due = goals != self._written or now_sec >= self._written_sec + _REPEAT_SEC

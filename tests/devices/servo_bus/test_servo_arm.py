@@ -1,5 +1,6 @@
 """The driver of an arm, in virtual time, over real packets on a Unix socket."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -415,6 +416,30 @@ def test_a_goal_that_is_broken_off_holds(graph: Graph, tmp_path: Path, how: str)
     assert status == (GoalStatus.STATUS_CANCELED if how == "cancel" else GoalStatus.STATUS_ABORTED)
     graph.run_for(0.05)
     held = arm.goals[0]
+    graph.run_for(2.0)
+    assert arm.goals[0] == held < moved(0.41)
+
+
+def test_a_driver_that_stood_still_holds_instead_of_leaving_the_path(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went straight to where the trajectory was by then, and called that a success."""
+    arm = Arm(graph, tmp_path)
+    follower = Follower(arm)
+    handle = follower.send(["shoulder_pan"], [0.4], [0.8], [-0.4])
+    graph.run_for(0.5)
+    bus, read = arm.node._bus, arm.node._bus.sync_read
+
+    async def read_late(*args: Any) -> Any:
+        monkeypatch.setattr(bus, "sync_read", read)
+        await asyncio.sleep(1.5)
+        return await read(*args)
+
+    monkeypatch.setattr(bus, "sync_read", read_late)
+    graph.run_for(0.1)
+    held = arm.goals[0]
+    status, _, text = follower.end(handle)
+    assert (status, text[:13]) == (GoalStatus.STATUS_ABORTED, "the arm holds")
     graph.run_for(2.0)
     assert arm.goals[0] == held < moved(0.41)
 
