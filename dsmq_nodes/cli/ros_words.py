@@ -182,9 +182,13 @@ _OPTIONS_OTHERWISE: Final[Mapping[str, Mapping[str, str]]] = {
     ),
     "bag record": {
         "--snapshot-mode": "`dsmq-nodes launch FILE --record ring=60s` keeps the last minute",
-        "--all-services": "--all records them too, as topics",
+        **dict.fromkeys(("--all-services", "--all-actions"), "--all records them too, as topics"),
         "--services": _SERVICES,
-        "--exclude-services": "--exclude-topics leaves them out by their topics",
+        "--actions": "name its topics, or all by `--regex '.*/ACTION/_action/.*'`",
+        **dict.fromkeys(
+            ("--exclude-services", "--exclude-actions"),
+            "--exclude-topics leaves them out by their topics",
+        ),
         "--topic-types": "`dsmq-nodes topic find TYPE` names the topics of a type",
         "--exclude-topic-types": "`dsmq-nodes topic find TYPE` names the topics of a type",
         "--no-discovery": "topics that are named are recorded when they come, others are not",

@@ -370,6 +370,28 @@ def test_simulated_time(broker: BrokerProcess, tmp_path: Path, tool: Tool) -> No
     assert recorder.dropped == 1
 
 
+def test_what_is_latched_is_recorded_at_the_first_simulated_time(
+    broker: BrokerProcess, tmp_path: Path, tool: Tool
+) -> None:
+    """It comes at once, and the clock with its next tick."""
+    tool.advertise("/clock", Clock.type_name)
+    tool.advertise("/map", Float64.type_name, latched=2)
+    for number in range(3):
+        tool.put("/map", Float64(data=number))
+    session = Session(broker.address, lasting=True)
+    with BagWriter(tmp_path / "run") as writer:
+        recorder = Recorder(session, writer, Selection(("/map",)), use_sim_time=True)
+        recorder.run(lambda: recorder.dropped == 2)
+        tool.put("/map", Float64(data=3))
+        recorder.run(lambda: recorder.dropped == 3)
+        tool.put("/clock", Clock(clock=Time(sec=5)))
+        recorder.run(lambda: recorder.messages == 2)
+    session.close()
+    found = [(each.msg.data, each.stamp) for each in Bag(writer.paths[0])]  # type: ignore[union-attr]
+    assert found == [(2, 5 * SECOND_NS), (3, 5 * SECOND_NS)]
+    assert recorder.dropped == 1
+
+
 def test_simulated_time_without_a_clock_is_told_and_counted(
     record: Callable[..., Program], tool: Tool
 ) -> None:

@@ -82,6 +82,7 @@ class RecordedTopic:
     log_time_ns: int = 0  # of the newest message
     typed_until_sec: float = 0.0  # the wait for a type ends then; 0: no wait
     channels: dict[str, Channel] = field(default_factory=dict)
+    before_clock: list[wire.Reply] = field(default_factory=list)  # latched ones
 
 
 class Sink(Protocol):
@@ -122,7 +123,7 @@ class Recorder:
             writer: the output.
             selection: the topics.
             use_sim_time: use `/clock` for log times; messages before its first message count as
-                dropped.
+                dropped, except latched ones, which get its time.
             from_start: record existing topics from the first message in their logs.
             listeners: callbacks for the messages of some topics, recorded or not.
             report: called with information.
@@ -216,7 +217,7 @@ class Recorder:
             self._no_clock_at_sec = math.inf
             self._warn(
                 "WARNING: no node publishes /clock: with --use-sim-time nothing is recorded before "
-                "are not recorded, and count as dropped"
+                "its first message, and earlier messages are dropped, except latched ones"
             )
         if now_sec >= self._flush_at_sec and self._writer.messages > self._flushed:
             self._writer.flush()
@@ -233,7 +234,12 @@ class Recorder:
         log_ns = self._log_time_ns(topic, reply)
         if log_ns is None:  # there is no simulated time yet
             topic.dropped += 1
+            if topic.latched:
+                topic.before_clock = [*topic.before_clock, reply][-topic.latched :]
             return
+        self._record_at(topic, log_ns, reply)
+
+    def _record_at(self, topic: RecordedTopic, log_ns: int, reply: wire.Reply) -> None:
         topic.log_time_ns = log_ns
         if self._unwritten or not self._is_typed(topic, reply.sender):
             self._unwritten.append((topic, log_ns, reply))
@@ -285,6 +291,10 @@ class Recorder:
         with contextlib.suppress(MessageError):
             now_ns = Clock.from_json(reply.text or "").clock.to_nanoseconds()
             self._sim_ns = max(now_ns, 0)
+            for topic in self.topics.values():
+                while topic.before_clock:
+                    topic.dropped -= 1
+                    self._record_at(topic, self._sim_ns, topic.before_clock.pop(0))
 
     def _log_time_ns(self, topic: RecordedTopic, reply: wire.Reply) -> int | None:
         if self._uses_sim_time:
