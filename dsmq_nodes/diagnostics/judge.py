@@ -5,7 +5,8 @@ It compares the last two reports of a node, about a second apart:
 - ERROR: a callback raised; a timer at the node's declared rate made fewer than half of its ticks;
   a message came that is not of its topic's type.
 - WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost,
-  because there was no broker or a callback was slower than its subscription's depth allows.
+  because there was no broker or a callback was slower than its subscription's depth allows. Of
+  `/clock` a node needs the newest message alone.
 - STALE: the node has sent no report for some seconds. After a minute it is forgotten.
 - OK: none of these.
 """
@@ -23,6 +24,7 @@ from dsmq_nodes.messages.dsmq_msgs import (
     SubscriptionStatistics,
     TimerStatistics,
 )
+from dsmq_nodes.topic_names import CLOCK_TOPIC
 
 STALE_SEC: Final = 3.5
 _FORGET_SEC: Final = 60.0
@@ -121,7 +123,7 @@ def _of_subscription(
     if wrong := now.invalid - before.invalid:
         text = f"{_count(wrong, 'message')} on {now.topic} not of type {now.type}"
         yield DiagnosticStatus.ERROR, text
-    if lost := now.dropped - before.dropped:
+    if (lost := now.dropped - before.dropped) and now.topic != CLOCK_TOPIC:
         text = f"too slow for {now.topic}: {_count(lost, 'message')} lost"
         yield DiagnosticStatus.WARN, text
 
