@@ -18,7 +18,7 @@ OK, WARN, ERROR, STALE = range(4)
 
 def told(sec: int, pid: int = 1, **counters: Any) -> NodeStatistics:
     """What a node that declares 10 Hz tells at a second of its life."""
-    given = {
+    given: dict[str, Any] = {
         "ticks": 10 * sec,
         "overruns": 0,
         "sent": 0,
