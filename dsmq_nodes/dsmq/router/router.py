@@ -145,8 +145,8 @@ class Router:
         if not peer.greeted and name != "hello":  # 0.7.0 ignores all other keys
             request = wire.Request(name, request.topic, request.message)
         replies: Replies = []
-        if len(self.topics) >= limits.MOST_TOPICS and self.table.makes_topic(request):
-            replies += self._make_room(peer)
+        if self.table.needs_room(peer, request):
+            replies += [*self.commit(), *self.table.make_room(peer, self.exchange.waits.forget)]
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
         if name != "put":  # the answer may depend on earlier puts
@@ -167,11 +167,6 @@ class Router:
         if fault and not peer.greeted:
             raise WireError(fault)
         return fault
-
-    def _make_room(self, peer: ConnectedPeer) -> Replies:
-        if not self.table.may_displace(peer):
-            return []
-        return [*self.commit(), *self.table.make_room(peer, self.exchange.waits.forget)]
 
     def _refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         if fault.action == "hello":

@@ -228,7 +228,8 @@ class SharedLog:
     def _skip_to(self, message_id: int) -> None:
         if message_id != self.stored.last_id + 1:  # the broker was overtaken
             self._store.commit()
-            self._store.skip(self.stored, message_id)
+            self._store.forget_before(self.stored, message_id)  # ids have no holes
+            self.stored.last_id = message_id - 1
 
     def _follow_bundle(self, bundle: "RecordBundle", found: Followed, now: float) -> None:
         first = next(bundle.records())

@@ -265,5 +265,4 @@ class Sharing:
 def _sharers(topic: Topic) -> list[ConnectedPeer]:
     """Return the peers that write or read a topic's ring."""
     writers = [each.peer for each in topic.publications if each.shares]
-    readers = [each.peer for each in topic.cursors if each.seat is not None]
-    return list(dict.fromkeys(writers + readers))
+    return writers + [each.peer for each in topic.cursors if each.seat is not None]

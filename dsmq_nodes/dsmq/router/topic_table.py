@@ -213,9 +213,10 @@ class TopicTable:
             return False
         return request.action in _MAKING or (request.action == "get" and request.wait > 0)
 
-    def may_displace(self, newcomer: ConnectedPeer) -> bool:
-        """Whether `make_room` may find a place for a topic of this peer."""
-        return newcomer.made < self._full_for
+    def needs_room(self, peer: ConnectedPeer, request: wire.Request) -> bool:
+        """Whether a request makes a topic too many, and `make_room` may find a place for it."""
+        is_full = len(self.topics) >= limits.MOST_TOPICS
+        return is_full and peer.made < self._full_for and self.makes_topic(request)
 
     def make_room(self, newcomer: ConnectedPeer, forget: Callable[[Wait], None]) -> Replies:
         """Free the places of unused topics, those with the oldest messages first.

@@ -254,14 +254,6 @@ class Store:
             self.forget_before(log, first_id)
         return first_id <= taken.last_id
 
-    def skip(self, log: StoredLog, message_id: int) -> None:
-        """Continue the log at an id, and drop the rows before it, since ids have no holes.
-
-        Call `commit` before this.
-        """
-        self.forget_before(log, message_id)
-        log.last_id = message_id - 1
-
     def forget_before(self, log: StoredLog, message_id: int) -> None:
         """Drop the rows before an id; call `commit` before this."""
         with self._transaction():
