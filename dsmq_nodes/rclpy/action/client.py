@@ -1,6 +1,5 @@
 """Clients of actions."""
 
-import inspect
 import threading
 import uuid
 import weakref
@@ -9,6 +8,7 @@ from types import GenericAlias
 from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.executors import await_or_execute
 from dsmq_nodes.rclpy.impl.calls.action_entities import ActionClientEntities
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.ends import wait_for_server
@@ -239,10 +239,7 @@ class ActionClient(Waitable):
         callback = self._feedback_callbacks.get(bytes(message.goal_id.uuid))
         if callback is None:
             return
-        if inspect.iscoroutinefunction(callback):
-            await callback(message)
-        else:
-            callback(message)
+        await await_or_execute(callback, message)
 
     def _status_came(self, message: Any) -> None:
         self._last_status = message

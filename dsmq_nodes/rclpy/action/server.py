@@ -6,7 +6,6 @@ ended goal is kept `result_timeout` seconds.
 """
 
 import functools
-import inspect
 import threading
 import traceback
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.constants import S_TO_NS
+from dsmq_nodes.rclpy.executors import await_or_execute
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_entities import ActionServerEntities
@@ -199,12 +199,6 @@ def default_cancel_callback(cancel_request: Any) -> CancelResponse:
     return CancelResponse.REJECT
 
 
-async def _called(callback: Callable[..., Any], *args: Any) -> Any:
-    if inspect.iscoroutinefunction(callback):
-        return await callback(*args)
-    return callback(*args)
-
-
 class ActionServer(Waitable):
     """Executes goals."""
 
@@ -323,7 +317,7 @@ class ActionServer(Waitable):
         goal_id = bytes(request.goal_id.uuid)
         accepted = False
         if goal_id not in self._goal_handles:
-            answer = await _called(self._goal_callback, request.goal)
+            answer = await await_or_execute(self._goal_callback, request.goal)
             if isinstance(answer, GoalResponse):
                 accepted = answer is GoalResponse.ACCEPT
             else:
@@ -342,7 +336,7 @@ class ActionServer(Waitable):
         self._respond(self._handle.goal, response, request_id, "goal")
         if accepted:
             self.publish_status()
-            await _called(self._handle_accepted_callback, handle)
+            await await_or_execute(self._handle_accepted_callback, handle)
 
     def _respond(self, service: Any, response: Any, request_id: Any, what: str) -> None:
         try:
@@ -355,7 +349,7 @@ class ActionServer(Waitable):
     ) -> None:
         goal_id = goal_handle.goal_id.uuid
         try:
-            result = await _called(execute_callback, goal_handle)
+            result = await await_or_execute(execute_callback, goal_handle)
         except Exception as error:  # noqa: BLE001  the goal is aborted, the server goes on
             result = self._action_type.Result()
             self._logger.error(f"Error raised in execute callback: {error}")  # noqa: TRY400
@@ -375,7 +369,7 @@ class ActionServer(Waitable):
         code, meant = self._selected_goals(request.goal_info)
         response.return_code = code
         for handle in meant:
-            if await _called(self._cancel_callback, handle) is not CancelResponse.ACCEPT:
+            if await await_or_execute(self._cancel_callback, handle) is not CancelResponse.ACCEPT:
                 continue
             try:
                 handle._update_state(GoalEvent.CANCEL_GOAL)  # noqa: SLF001

@@ -24,27 +24,6 @@ from dsmq_nodes.rclpy.impl.names.rules_of_arguments import Lexeme, RuleError, Ru
 BEGIN: Final = "--ros-args"
 END: Final = "--"
 LEVELS: Final = {"unset": 0, "debug": 10, "info": 20, "warn": 30, "error": 40, "fatal": 50}
-_WITH_VALUE: Final = {
-    "-r": "remap",
-    "--remap": "remap",
-    "-p": "param",
-    "--param": "param",
-    "--params-file": "params_file",
-    "--log-level": "log_level",
-    "--log-config-file": "log_config_file",
-    "--log-file-name": "log_file",
-    "-e": "enclave",
-    "--enclave": "enclave",
-}
-_TRAILING: Final = {
-    "remap": "No remap rule found",
-    "param": "No parameter override rule found",
-    "params_file": "No file path provided",
-    "log_level": "No log level provided",
-    "log_config_file": "No file path provided",
-    "enclave": "No enclave path provided",
-    "log_file": "No string prefix provided",
-}
 _SWITCHES: Final = ("rosout", "stdout", "external-lib")
 
 
@@ -204,13 +183,13 @@ def _take_all(ros: list[str], found: Arguments) -> list[str]:
     unknown = []
     words = iter(ros)
     for word in words:
-        kind = _WITH_VALUE.get(word)
-        if kind is not None:
+        if word in _TAKES:
+            missing, take = _TAKES[word]
             value = next(words, None)
             if value is None:
-                flag = f"log level flag: '{word}'" if kind == "log_level" else f"{word} flag"
-                _fail(f"Couldn't parse trailing {flag}. {_TRAILING[kind]}.")
-            _TAKE.get(kind, _ignore)(value, word, found)
+                flag = f"log level flag: '{word}'" if take is _log_level else f"{word} flag"
+                _fail(f"Couldn't parse trailing {flag}. {missing}.")
+            take(value, word, found)
         elif not _switch(word, found):
             unknown.append(word)
     return unknown
@@ -302,17 +281,19 @@ def _enclave(path: str, _: str, _found: Arguments) -> None:
         _fail(f"Enclave name is not valid: '{text}'. Invalid index: {fault[1]}")
 
 
-def _ignore(_value: str, _flag: str, _found: Arguments) -> None:
-    """Ignore an option that rcl knows, and that has no effect here."""
-
-
-_TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {
-    "remap": _remap,
-    "param": _param,
-    "params_file": _params_file,
-    "log_level": _log_level,
-    "log_config_file": _log_config_file,
-    "enclave": _enclave,
+# The options with a value: the error without one, and the function that takes the value.
+_TAKES: Final[dict[str, tuple[str, Callable[[str, str, Arguments], None]]]] = {
+    flag: (missing, take)
+    for flags, missing, take in (
+        ("-r --remap", "No remap rule found", _remap),
+        ("-p --param", "No parameter override rule found", _param),
+        ("--params-file", "No file path provided", _params_file),
+        ("--log-level", "No log level provided", _log_level),
+        ("--log-config-file", "No file path provided", _log_config_file),
+        ("-e --enclave", "No enclave path provided", _enclave),
+        ("--log-file-name", "No string prefix provided", lambda *_: None),  # no effect here
+    )
+    for flag in flags.split()
 }
 
 

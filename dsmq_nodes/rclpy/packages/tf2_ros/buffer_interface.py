@@ -192,26 +192,4 @@ class BufferInterface:
         """
         raise NotImplementedException
 
-    def lookup_transform_full(self, *words: Any) -> Any:
-        """Raise: a subclass overrides it.
-
-        Raises:
-            NotImplementedException: always.
-        """
-        raise NotImplementedException
-
-    def can_transform(self, *words: Any) -> Any:
-        """Raise: a subclass overrides it.
-
-        Raises:
-            NotImplementedException: always.
-        """
-        raise NotImplementedException
-
-    def can_transform_full(self, *words: Any) -> Any:
-        """Raise: a subclass overrides it.
-
-        Raises:
-            NotImplementedException: always.
-        """
-        raise NotImplementedException
+    lookup_transform_full = can_transform = can_transform_full = lookup_transform
