@@ -3,8 +3,7 @@
 import math
 import threading
 import time
-from types import GenericAlias
-from typing import Any, ClassVar
+from typing import Any
 
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import ExternalShutdownException
@@ -22,8 +21,6 @@ _LONG_SEC = 3.0
 
 class Client(ServiceEnd):
     """Calls a service; made by `Node.create_client`."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(
         self,

@@ -2,8 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from types import GenericAlias
-from typing import Any, ClassVar
+from typing import Any
 
 from dsmq_nodes.rclpy.impl.calls.call_handles import RequestId, ServiceHandle, ServiceInfo
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
@@ -12,8 +11,6 @@ from dsmq_nodes.rclpy.qos import QoSProfile
 
 class Service(ServiceEnd):
     """Answers calls; made by `Node.create_service`."""
-
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(
         self,

@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Callable
 from enum import Enum
-from types import GenericAlias
-from typing import Any, ClassVar, Final, Self, TypedDict
+from typing import Any, Final, TypedDict
 
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
+from dsmq_nodes.rclpy.impl.entity_end import EntityEnd
 from dsmq_nodes.rclpy.impl.topics.content_filter import is_of_texts
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -29,10 +29,10 @@ class MessageInfo(TypedDict):
     publisher_gid: dict[str, Any] | None
 
 
-class Subscription:
+class Subscription(EntityEnd):
     """Receives messages of one type on one topic; made by `Node.create_subscription`."""
 
-    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
+    handle: SubscriptionHandle
 
     class CallbackType(Enum):
         """The arguments that the callback takes."""
@@ -69,12 +69,6 @@ class Subscription:
         with self.handle:
             return self.handle.get_publisher_count()
 
-    def destroy(self) -> None:
-        """Destroy the subscription; `Node.destroy_subscription` calls this."""
-        for handler in self.event_handlers:
-            handler.destroy()
-        self.handle.destroy_when_not_in_use()
-
     @property
     def topic_name(self) -> str:
         """The topic's absolute name."""
@@ -100,12 +94,6 @@ class Subscription:
         if self._callback_type is Subscription.CallbackType.MessageOnly:
             return self._callback, found[:1]
         return self._callback, (found[0], info_of(found[1]))
-
-    @property
-    def logger_name(self) -> str:
-        """The name of the node's logger."""
-        with self.handle:
-            return self.handle.get_logger_name()
 
     @property
     def is_cft_enabled(self) -> bool:
@@ -144,12 +132,6 @@ class Subscription:
                     "ContentFilteredTopic"
                 )
             return self.handle.content_filter.options
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.destroy()
 
 
 def _callback_type(callback: Callable[..., Any]) -> Subscription.CallbackType:

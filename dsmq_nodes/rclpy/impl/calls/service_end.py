@@ -1,13 +1,14 @@
 """The common base of clients and services: handle, introspection, destruction."""
 
-from typing import Any, Self
+from typing import Any
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.impl.entity_end import EntityEnd
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 
 
-class ServiceEnd:
+class ServiceEnd(EntityEnd):
     """A client or a service of a node."""
 
     def __init__(
@@ -37,19 +38,3 @@ class ServiceEnd:
         """The service's absolute name."""
         with self.handle:
             return str(self.handle.service_name)
-
-    @property
-    def logger_name(self) -> str:
-        """The name of the node's logger."""
-        with self.handle:
-            return str(self.handle.get_logger_name())
-
-    def destroy(self) -> None:
-        """Destroy it; `Node.destroy_client` and `destroy_service` call this."""
-        self.handle.destroy_when_not_in_use()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.destroy()
