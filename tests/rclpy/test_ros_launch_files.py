@@ -898,7 +898,7 @@ def test_what_a_launch_file_cannot_find_is_told_with_what_to_do(
 
 
 OWN_CLASSES = """
-    from typing import Dict
+    from typing import Dict, Generic, TypeVar
     import launch
     import launch.logging
     from launch.action import Action
@@ -921,7 +921,7 @@ OWN_CLASSES = """
         def perform(self, context: launch.LaunchContext) -> str:
             return perform_substitutions(context, self.text).upper()
 
-    class Twice(Action):
+    class Twice(Action, Generic[TypeVar("T")]):
         def __init__(self, msg: launch.SomeSubstitutionsType, **kwargs: Dict) -> None:
             super().__init__(**kwargs)
             self.msg = msg
@@ -933,7 +933,7 @@ OWN_CLASSES = """
         word = context.perform_substitution(LaunchConfiguration("word"))
         launch.logging.get_logger("own").info(word + context.environment["OWN"])
         if IfCondition(LaunchConfiguration("word")).evaluate(context):
-            return [Twice(["a ", Upper(["b", LaunchConfiguration("word")])])]
+            return [Twice[int](["a ", Upper(["b", LaunchConfiguration("word")])])]
 
     def generate_launch_description():
         return LaunchDescription([

@@ -39,8 +39,9 @@ class Described:
 
     place: SourceLine
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make the constructor; classes of launch files have their own."""
+        super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("dsmq_nodes.") and inspect.get_annotations(cls):
             dataclass(eq=False, repr=False)(cls)
 
