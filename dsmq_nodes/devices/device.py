@@ -16,6 +16,8 @@ from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 
 _OPEN_EVERY_SEC: Final = 0.1
+_CLOSE_SEC: Final = 2.0
+_CLOSE_CHECK_SEC: Final = 0.01
 
 
 class DevicePresence:
@@ -146,6 +148,14 @@ class Device:
     def close(self) -> None:
         """Release the device for other processes; for `on_shutdown`."""
         self._port.close()
+
+    async def close_when_sent(self) -> None:
+        """Do the same, after a slow device has accepted what was sent, for `_CLOSE_SEC` at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SEC):
+                while self._port.has_unsent:
+                    await asyncio.sleep(_CLOSE_CHECK_SEC)
+        self.close()
 
     async def _keep_open(self) -> None:
         while True:

@@ -75,6 +75,11 @@ class Port:
         """Whether the device is open."""
         return self._fd >= 0
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the device has not accepted all bytes yet."""
+        return bool(self._rest)
+
     def fileno(self) -> int:
         """Return the descriptor; -1 when the device is not open."""
         return self._fd

@@ -125,5 +125,5 @@ class SerialLine(Node):
             self._device.write_first(safe_line, self.params.line_end.encode())
 
     @override
-    def on_shutdown(self, *_: object) -> None:
-        self._device.close()
+    async def on_shutdown(self, *_: object) -> None:
+        await self._device.close_when_sent()

@@ -5,6 +5,7 @@ import fcntl
 import math
 import os
 import socket
+import threading
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,6 +185,26 @@ def test_the_safe_line_follows_whole_lines_where_the_device_is_a_socket(
 
             run_until(graph, has_told)
     assert set(told.split(b"\n")) == {b"off", b"on" * 500, b""}
+
+
+def test_the_end_of_the_node_waits_until_a_slow_socket_has_taken_the_safe_line(
+    graph: Graph, tmp_path: Path
+) -> None:
+    told = b""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "device"))
+        server.listen()
+        given = {"port": str(tmp_path / "device"), **STOPPED_BY_HAND}
+        node = graph.add(SerialLine, params=given)
+        graph.run_for(0.1)
+        with server.accept()[0] as device:
+            flood(graph, node)
+            ending = threading.Thread(target=node.destroy_node)
+            ending.start()
+            while data := device.recv(1 << 16):
+                told += data
+            ending.join()
+    assert told.endswith(b"on\noff\n")
 
 
 def test_a_second_owner_is_told(
