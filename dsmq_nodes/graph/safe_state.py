@@ -48,6 +48,10 @@ class Obeying(Protocol):
     def is_overdue(self) -> bool:
         """Whether it still obeys a command that is older than its timeout."""
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it refuses commands until somebody lets the node move again."""
+
     def halt(self) -> None:
         """Stop obeying: the safe state is about to be entered."""
 
@@ -60,6 +64,7 @@ class SafeState:
 
     Attributes:
         actuators: the node's actuators.
+        cancel_goals: each cancels the goals of an action: their callbacks may move the node too.
         has_failed: whether the last call raised, or was cut short: the hook has to be called again.
     """
 
@@ -72,6 +77,7 @@ class SafeState:
     ) -> None:
         """Stop `node`; `run_hook` runs its hook to the end, even where no loop runs."""
         self.actuators: list[Obeying] = []
+        self.cancel_goals: set[Callable[[], object]] = set()
         self.has_failed = False
         self._node = node
         self._dispatcher = dispatcher
@@ -93,6 +99,16 @@ class SafeState:
         """Let no actuator obey its last command any longer."""
         for each in self.actuators:
             each.halt()
+
+    def halt_goals(self) -> None:
+        """Cancel the goals that execute, since the node is stopped until somebody lets it move."""
+        for cancel in [*self.cancel_goals]:
+            cancel()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether new goals are refused: the node has actuators, and must not move."""
+        return any(each.is_stopped for each in self.actuators)
 
     # In the thread that spins the node
 

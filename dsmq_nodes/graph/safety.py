@@ -33,6 +33,9 @@ class Actuator(Generic[MessageT]):
     certainly older than `timeout`, because the process stood still or the network delayed it, is
     skipped: see `Subscription.late`.
 
+    Goals of the node's actions are cancelled when the emergency stop is pressed or a lifecycle node
+    is deactivated, and refused until it may move again: their callbacks may move it too.
+
     A node may have several actuators. The timeout of one stops the whole node, since
     `enter_safe_state` stands for all of it, except after `hand_over`.
 
@@ -112,7 +115,7 @@ class Actuator(Generic[MessageT]):
     def is_free(self) -> bool:
         """Whether a command would be obeyed now; for commands that do not come by the topic."""
         kit = self._node._kit
-        if self.emergency_stop.is_pressed or kit.is_broker_lost or not kit.is_active:
+        if self.is_stopped or kit.is_broker_lost:
             return False
         if self._is_halted:  # no timeout would stop it after its last command
             return False
@@ -170,6 +173,11 @@ class Actuator(Generic[MessageT]):
                 halted.heard()
 
         node.create_subscription(Clock, CLOCK_TOPIC, on_clock, 1)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the emergency stop is pressed, or the node is a lifecycle node not active."""
+        return self.emergency_stop.is_pressed or not self._node._kit.is_active
 
     @property
     def obeys(self) -> bool:
@@ -248,6 +256,9 @@ class Actuator(Generic[MessageT]):
             self._node.get_logger().warning(f"emergency stop {word}")
 
         if is_pressed:
-            return self._stop(log)
+            try:
+                return self._stop(log)
+            finally:
+                self._node._kit.safe_state.halt_goals()
         log()
         return None

@@ -104,6 +104,7 @@ class LifecycleKit(NodeKit):
         ):
             return True
         self.safe_state.halt()
+        self.safe_state.halt_goals()
         _, error = await last_steps(called(self.safe_state.enter))
         if error is not None:
             self.safe_state.log_failure(error)

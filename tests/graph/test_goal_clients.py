@@ -96,7 +96,7 @@ def test_who_has_gone_before_the_graph_has_shown_it_begins_nothing(
     ask(graph, "@812.17e2f0")
     graph.run_for(10.0)
     assert counter.log == []
-    assert "/count: the tool with pid 812 has gone: its goal is refused" in caplog.text
+    assert "/count: the tool with pid 812 has gone: a goal is refused" in caplog.text
     ask(graph, "/caller@812.17e2f0")
     graph.run_for(10.0)
     assert counter.log == []
@@ -124,7 +124,7 @@ def test_a_client_that_goes_while_its_goal_is_judged(
     graph.remove(caller)
     graph.run_for(20.0)
     assert counter.log == []
-    assert "/count: /caller has gone: its goal is refused" in caplog.text
+    assert "/count: /caller has gone: a goal is refused" in caplog.text
 
 
 def test_a_client_that_goes_while_a_goal_callback_blocks_the_node(graph: Graph) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin, spin_once
+from dsmq_nodes import ActionServer, Actuator, EmergencyStop, Node, QoSProfile, spin, spin_once
 from dsmq_nodes.graph.run import new_event_loop
 from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.topics.type_check import schema_text
@@ -21,6 +21,7 @@ from dsmq_nodes.messages import Bool, Clock, Float64, Time
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tools.session import Session
 from tests.graph.conftest import spinning
+from tests.graph.test_actions import Caller, Count, Goal
 from tests.support.programs import Program
 from tests.support.waiting import PATIENCE_SEC, until
 
@@ -759,3 +760,48 @@ run(Shown)
         motor.wait()
         again = programs(text)
         again.wait_for("safe True")
+
+
+class Shuttle(Motor):
+    """Also drives for a goal, and stops when it is cancelled."""
+
+    on_exception: Literal["raise", "log"] = "log"
+
+    fails = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        ActionServer(self, Count, "/count", self.execute)
+
+    async def execute(self, goal: Goal) -> Count.Result:
+        while not goal.is_cancel_requested:
+            self.drive(Float64(data=1.0))
+            await asyncio.sleep(0.1)
+        goal.canceled()
+        return Count.Result(reached=0)
+
+    def enter_safe_state(self) -> None:
+        super().enter_safe_state()
+        if self.fails:
+            raise OSError("no answer")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_emergency_stop_cancels_goals_and_refuses_new_ones(graph: Graph, fails: bool) -> None:
+    """The callback of the goal drove on after it."""
+    shuttle, caller, button = graph.add(Shuttle), graph.add(Caller), graph.add(Button)
+    caller.send(1)
+    graph.run_for(1.0)
+    assert shuttle.speed == 1.0
+    shuttle.fails = fails
+    button.stop.press()
+    graph.run_for(0.2)
+    assert (shuttle.speed, caller.log[-1][1]) == (0.0, ("CANCELED", 0))
+    caller.send(1)
+    graph.run_for(1.0)
+    assert (shuttle.speed, caller.log[-1][1]) == (0.0, "rejected")
+    shuttle.fails = False
+    button.stop.release()
+    caller.send(1)
+    graph.run_for(1.25)
+    assert shuttle.speed == 1.0

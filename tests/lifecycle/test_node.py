@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Actuator, Node, Parameter, spin_once
+from dsmq_nodes import ActionServer, Actuator, Node, Parameter, spin_once
 from dsmq_nodes.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -29,6 +29,7 @@ from dsmq_nodes.messages import Transition as TransitionMessage
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.graph.test_actions import Caller, Count, Goal
 
 SUCCESS, FAILURE, ERROR = TransitionCallbackReturn
 Answer = TransitionCallbackReturn | Exception | None
@@ -354,6 +355,38 @@ def test_its_actuators_obey_while_it_is_active_and_stop_first(graph: Graph, fail
     assert command("deactivate") == ["safe", "deactivate from active", *failed]
     assert motor.motor.refused == 2
     motor.fails = False
+
+
+class Shuttle(Motor):
+    """Also drives for a goal, and stops when it is cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        ActionServer(self, Count, "/count", self.execute)
+
+    async def execute(self, goal: Goal) -> Count.Result:
+        while not goal.is_cancel_requested:
+            self.said.append("drives")
+            await asyncio.sleep(0.1)
+        goal.canceled()
+        return Count.Result(reached=0)
+
+
+def test_goals_that_move_it_end_before_it_is_deactivated(graph: Graph) -> None:
+    shuttle, caller = graph.add(Shuttle), graph.add(Caller)
+    graph.run_for(3.0)
+    caller.send(1)
+    graph.run_for(1.0)
+    assert caller.log[-1][1] == "rejected"
+    for change in ("configure", "activate"):
+        shuttle.create_task(_begun(shuttle.change_state(change)))
+        graph.run_for(1.5)
+    caller.send(1)
+    graph.run_for(1.0)
+    shuttle.create_task(_begun(shuttle.change_state("deactivate")))
+    graph.run_for(1.0)
+    assert caller.log[-1][1] == ("CANCELED", 0)
+    assert shuttle.said[-3:] == ["drives", "safe", "deactivate from active"]
 
 
 def test_a_finalized_node_ends_quietly(graph: Graph, driver: Driver, change: Change) -> None:

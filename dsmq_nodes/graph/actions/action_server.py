@@ -151,6 +151,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             node.create_service(parts.get_result, f"{start}/get_result", self._on_result),
         ]
         self._clients = GoalClients(node, self._cancel_orphaned)
+        node._kit.safe_state.cancel_goals.add(self._cancel_all)
 
     # Accepting and executing goals
 
@@ -181,14 +182,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             reason = f"{calls.described(client)} has gone"
         elif self._is_too_busy():
             return False
-        elif self._goal_callback is not None:
+        elif self._goal_callback is not None and not self._node._kit.safe_state.is_stopped:
             if not await self._is_accepted(GoalResponse, self._goal_callback, request.goal):
                 return False
             for _ in range(2):  # read messages that came while the callback blocked the node
                 await asyncio.sleep(0)
             reason = self._clients.absence(client)
+        if self._node._kit.safe_state.is_stopped:
+            reason = "the emergency stop is pressed, or the node is not active"
         if reason:
-            self._node.get_logger().warning(f"{self.action_name}: {reason}: its goal is refused")
+            self._node.get_logger().warning(f"{self.action_name}: {reason}: a goal is refused")
         is_cancelled = request.goal_id.uuid in self._unwanted
         return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
 
@@ -414,11 +417,15 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     def _now_sec(self) -> float:
         return self._node.get_clock().monotonic_sec()
 
+    def _cancel_all(self) -> None:
+        for handle in [each for each in self._goals.values() if each.is_active]:
+            self._cancel(handle)
+
     def destroy(self) -> None:
         """Stop serving; goals that have not ended are cancelled."""
         self._clients.close()
-        for handle in [each for each in self._goals.values() if each.is_active]:
-            self._cancel(handle)
+        self._node._kit.safe_state.cancel_goals.discard(self._cancel_all)
+        self._cancel_all()
         self._is_destroyed = True
         for service in self._services:
             self._node.destroy_service(service)
