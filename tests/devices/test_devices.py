@@ -5,8 +5,8 @@ import fcntl
 import math
 import os
 import socket
-import threading
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
