@@ -80,10 +80,11 @@ def spin(*nodes: Node) -> None:
 def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     """Run a node's callbacks until one has run, no longer than `timeout_sec`.
 
-    Other callbacks that are due at the same moment may run too.
+    Other callbacks that are due at the same moment may run too. Where another thread spins the
+    node, this waits for its next callback.
 
     Raises:
-        SpinError: called from a callback, or the node is being spun already.
+        SpinError: called from a callback.
         TypeError: `node` is not a node.
         Exception: what a callback raised, with `on_exception` "raise".
     """

@@ -55,6 +55,17 @@ class TestSpinOnce:
             spin_once(node, timeout_sec=0)
             assert 0.05 <= time.monotonic() - began < PATIENCE_SEC
 
+    def test_a_thread_that_spins_the_node_goes_on_afterwards(self) -> None:
+        got: list[int] = []
+        node = Node("a")
+        node.create_subscription(Int64, "n", lambda m: got.append(m.data), 10)
+        publisher = node.create_publisher(Int64, "n", 10)
+        with spinning(node):
+            for number in range(3):
+                spin_once(node, timeout_sec=0.01)
+                publisher.publish(Int64(data=number))
+                until(lambda number=number: got == list(range(number + 1)))  # type: ignore[misc]
+
     def test_timers_go_on_between_the_calls(self) -> None:
         ticks: list[float] = []
         with Node("a") as node:

@@ -96,6 +96,7 @@ class Spinner:
         # held while a thread sets `dispatcher.ended`, which takes the node
         self._taking = threading.Lock()
         self._is_waiting = False  # `block_on` spins the node for a while
+        self._by_steps = False  # only as far as `once` lets it
         self._refusal = ""  # why a forked child must not spin it
         self._is_ending = False  # the hooks of the end run
         self._is_closed = False
@@ -212,7 +213,9 @@ class Spinner:
             async with asyncio.timeout(timeout_sec):
                 self.dispatcher(self._link)
                 await one
-        if not one.done():
+        if not self._by_steps:
+            self.dispatcher.one = None  # another thread spins the node, and goes on
+        elif not one.done():
             one.set_result(None)  # run nothing more until the next call
 
     @property
@@ -286,7 +289,7 @@ class Spinner:
         *,
         by_steps: bool,
     ) -> _T | None:
-        self._is_waiting = True
+        self._is_waiting, self._by_steps = True, by_steps
         if not by_steps:
             self.dispatcher.one = None
         waiting = self._until(work, ended)
@@ -302,7 +305,7 @@ class Spinner:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     run_until_complete(own, task)
-            self._is_waiting = False
+            self._is_waiting = self._by_steps = False
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:
         with self._taking:
