@@ -31,7 +31,7 @@ from dsmq_nodes.gateways.foxglove.offered import Change, ConnectionGraph, Offere
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.known_types import KnownType, message_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.gateways.web.hub_client import MOST_ADVERTISED, HubClient
 from dsmq_nodes.gateways.web.speaker import Connect
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.json_text import read_loose_json
@@ -261,7 +261,7 @@ class FoxgloveClient:
     # Channels of the client
 
     def _advertise(self, operation: Operation) -> None:
-        for each in _items(operation, "channels"):
+        for each in _items(operation, "channels", MOST_ADVERTISED):
             try:
                 self._advertise_one(each)
             except DsmqError as error:
@@ -431,12 +431,12 @@ def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) ->
     return [{"name": name, key: now.get(name, [])} for name in (*names, *removed)]
 
 
-def _items(wire: Operation, field: str) -> list[Any]:
+def _items(wire: Operation, field: str, most: int = _MOST_ITEMS) -> list[Any]:
     items = wire[field]
     if not isinstance(items, list):
         raise CommandError(f"{field} has to be a list, not {items!r:.60}")
-    if len(items) > _MOST_ITEMS:
-        raise CommandError(f"{field} has {len(items)} items; the limit is {_MOST_ITEMS}")
+    if len(items) > most:
+        raise CommandError(f"{field} has {len(items)} items; the limit is {most}")
     return items
 
 

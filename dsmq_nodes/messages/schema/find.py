@@ -104,13 +104,15 @@ def find_interface(name: str) -> Any:
 
 def did_you_mean_type(name: str) -> str:
     """Return a hint: the kit's type with the most similar name, or the command that lists them."""
-    close = nearest(name, standard_interfaces())
+    names = standard_interfaces()
+    of_package = [each for each in names if each.startswith(f"{name.partition('/')[0]}/")]
+    close = nearest(name, of_package or names)
     return f"did you mean {close!r}?" if close else "`interface list` lists those of the kit"
 
 
 def standard_interfaces() -> list[str]:
     """Return the names of all messages, services and actions of the kit."""
-    return sorted({each.type_name for each in _standard_interfaces()})
+    return sorted(_by_name())
 
 
 def _standard_interfaces() -> Iterator[Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import Clock, Image, LaserScan, Message, PoseStamped, String, Time
+from dsmq_nodes.messages.schema import find
 from dsmq_nodes.testing import Graph
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.graph_model import GraphModel
@@ -141,6 +142,22 @@ def test_a_channel_that_cannot_be_is_refused_in_words(
     (status,) = viewer.got()
     assert (status["op"], status["level"]) == ("status", 2)
     assert reason in status["message"]
+
+
+def test_many_channels_of_types_that_are_not_there_hold_nobody_up(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10,000 of them, each compared with every type of the kit, held STOP up for 2 minutes."""
+    compared: list[str] = []
+    monkeypatch.setattr(find, "nearest", lambda _, known: compared.extend(known))
+    wrong = {"encoding": "json", "schemaName": "std_msgs/Sting"}
+    channels = [{"id": number, "topic": f"/x{number}", **wrong} for number in range(101)]
+    viewer.send("advertise", channels=channels[:-1])
+    assert ["no type" in status["message"] for status in viewer.got()] == [True] * 100
+    assert 0 < len(compared) < 100 * len(find.standard_interfaces()) // 5
+    viewer.send("advertise", channels=channels)
+    (status,) = viewer.got()
+    assert "channels has 101 items; the limit is 100" in status["message"]
 
 
 @pytest.mark.parametrize(
