@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -130,14 +131,14 @@ def test_large_frames_reach_its_client_and_come_from_it(broker: Broker) -> None:
 
 
 def get_sec(port: int) -> float:
-    """The least that a get takes: others wait for a processor that is busy, too."""
+    """What most gets take: the system acknowledges the first one of a connection at once."""
     with its_client(port) as client:
         took = []
         for _ in range(20):
             began = time.perf_counter()
             client.get("t")
             took.append(time.perf_counter() - began)
-        return min(took)
+        return statistics.median(took)
 
 
 def test_its_client_does_not_stall_on_our_broker(broker: Broker, original_port: int) -> None:
