@@ -202,8 +202,7 @@ class Buffer(BufferCore):
         # After a timeout the caller tries again, for the error that says why.
         with contextlib.suppress(TimeoutError):
             async with self._clock().timeout(timeout_sec):
-                while not _succeeds(look_up):
-                    await self._changed.wait()
+                await self._changed.until(lambda: _succeeds(look_up))
 
 
 def _succeeds(look_up: "Callable[[], object]") -> bool:

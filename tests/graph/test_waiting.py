@@ -158,6 +158,28 @@ class TestInACallback:
 
 
 @pytest.mark.usefixtures("broker")
+def test_a_loop_may_wait_for_a_node_that_a_thread_spins() -> None:
+    """A cell of a notebook awaits what the node gets; nothing else wakes its loop."""
+    got: list[object] = []
+    node = Node("a")
+    publisher = node.create_publisher(Int64, "n", 1)
+    client = node.create_client(SetBool, "s")
+
+    async def wait() -> None:
+        await client.wait_for_service_async()
+        got.append(await node.wait_for_message_async(Int64, "n"))
+
+    with spinning(node):
+        waiting = threading.Thread(target=asyncio.run, args=(wait(),), daemon=True)
+        waiting.start()
+        node.create_service(SetBool, "s", lambda _, response: response)
+        until(publisher.get_subscription_count)
+        publisher.publish(Int64(data=5))
+        waiting.join(PATIENCE_SEC)
+    assert got == [Int64(data=5)]
+
+
+@pytest.mark.usefixtures("broker")
 def test_another_library_s_event_loop_is_told() -> None:
     with Node("a") as node, pytest.raises(SpinError, match=r"/a is spun by asyncio.*under trio"):
         node.spin_async().send(None)  # as trio runs a coroutine: no loop of asyncio is there

@@ -1,7 +1,6 @@
 """Futures: the results of calls, for coroutines, callbacks and threads alike."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from dsmq_nodes.graph.callback import callback_name, check_takes, discard
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
-from dsmq_nodes.graph.spin.event_loop import running_loop
+from dsmq_nodes.graph.spin.event_loop import wake
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.callback import Result
@@ -138,9 +137,8 @@ class Future(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self._done:
-            loop = asyncio.get_running_loop()
-            woken: asyncio.Future[None] = loop.create_future()
-            self._when_done(partial(_wake, loop, woken))
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._when_done(partial(wake, woken))
             try:
                 yield from woken
             except asyncio.CancelledError:
@@ -174,17 +172,3 @@ async def _run(work: Awaitable[T], future: Future[T]) -> None:
     except BaseException as error:
         future.set_exception(error)
         raise
-
-
-def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
-    """Wake a coroutine that waits in a loop, from any thread."""
-    if running_loop() is not loop:
-        with contextlib.suppress(RuntimeError):  # that loop is closed
-            loop.call_soon_threadsafe(_set, woken)
-    else:
-        _set(woken)
-
-
-def _set(woken: "asyncio.Future[None]") -> None:
-    if not woken.done():
-        woken.set_result(None)

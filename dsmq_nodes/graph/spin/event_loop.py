@@ -133,26 +133,42 @@ def call_in(
         function(*args)
 
 
+def wake(waiting: "asyncio.Future[None]") -> None:
+    """Wake the coroutine that awaits a future in its loop, from any thread."""
+    if running_loop() is not waiting.get_loop():
+        with contextlib.suppress(RuntimeError):  # that loop is closed
+            waiting.get_loop().call_soon_threadsafe(_set, waiting)
+    else:
+        _set(waiting)
+
+
+def _set(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
 class Notifier:
-    """Wakes the coroutines of one loop that wait for a change: a condition without a lock."""
+    """Wakes the coroutines that wait for a change, in any loop: a condition without a lock."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
-    async def wait(self) -> None:
-        """Wait until the next `notify_all`."""
-        notified: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(notified)
-        try:
-            await notified
-        finally:
-            self._waiting.discard(notified)
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds; it is asked again after each `notify_all`."""
+        while True:
+            notified: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(notified)  # first: another thread may notify at any moment
+            try:
+                if condition():
+                    return
+                await notified
+            finally:
+                self._waiting.discard(notified)
 
     def notify_all(self) -> None:
-        """Wake all; called in the loop's thread."""
-        for notified in self._waiting:
-            if not notified.done():
-                notified.set_result(None)
+        """Wake all; from any thread."""
+        for notified in tuple(self._waiting):
+            wake(notified)
 
 
 Outcome = tuple[Any, BaseException | None]

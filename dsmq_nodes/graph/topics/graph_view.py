@@ -170,8 +170,7 @@ class GraphView:
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         self.start()
-        while not condition():
-            await self._changed.wait()
+        await self._changed.until(condition)
 
     def forget(self) -> None:
         """Forget the graph, since the broker is lost."""

@@ -351,7 +351,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                 msg = self._decode(self.mail.popleft())
                 if msg is not None:
                     return msg
-            await self._changed.wait()
+            await self._changed.until(lambda: self.mail or self._closed)
         raise StopAsyncIteration
 
     def close(self) -> None:
