@@ -118,9 +118,7 @@ def _read(packet: bytes) -> LidarPacket:
     span = (end - start) % _TURN
     points = [
         LidarPoint(
-            round(start + span * i / (_POINTS - 1)) % _TURN,
-            flat[2 * i] * 1e-3,
-            flat[2 * i + 1],
+            round(start + span * i / (_POINTS - 1)) % _TURN, flat[2 * i] * 1e-3, flat[2 * i + 1]
         )
         for i in range(_POINTS)
     ]

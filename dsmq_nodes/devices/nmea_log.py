@@ -130,11 +130,7 @@ def date_of(nmea: Any) -> date | None:
     """Return the date in a sentence, or None."""
     try:
         found = nmea.datestamp if nmea.sentence_type in {"RMC", "ZDA"} else None
-    except (
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):  # a field is empty, or there is no such day
+    except (TypeError, ValueError, OverflowError):  # a field is empty, or there is no such day
         return None
     # A date before 1970 is an error of the receiver.
     return found if isinstance(found, date) and found.year >= 1970 else None

@@ -14,11 +14,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.messages.action_type import Action, action_parts
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.schema.find import (
-    did_you_mean_type,
-    kits_interface,
-    standard_interfaces,
-)
+from dsmq_nodes.messages.schema.find import did_you_mean_type, kits_interface, standard_interfaces
 from dsmq_nodes.messages.schema.schema_walk import Schema, alternative, as_mapping
 from dsmq_nodes.messages.service_base import Service
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST

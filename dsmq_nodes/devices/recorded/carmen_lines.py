@@ -134,11 +134,7 @@ def _finite(number: float) -> float:
 
 
 def _scan_of(
-    when: float,
-    ranges: list[float],
-    start: float,
-    step: float,
-    farthest: float,
+    when: float, ranges: list[float], start: float, step: float, farthest: float
 ) -> LaserScan:
     if not ranges:
         raise ValueError("no beams")

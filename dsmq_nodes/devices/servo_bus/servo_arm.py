@@ -25,11 +25,7 @@ from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion
 from dsmq_nodes.devices.servo_bus.arm_servos import ArmServos
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
-from dsmq_nodes.devices.servo_bus.calibration import (
-    JointCalibration,
-    ServoJoint,
-    read_calibration,
-)
+from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, ServoJoint, read_calibration
 from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits
 from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from dsmq_nodes.devices.servo_bus.trajectory_action import TrajectoryAction, waypoints
@@ -86,16 +82,11 @@ class ServoArm(Node):
             0.9, gt=0, description="a joint with more for 1 s stops, share of the full torque"
         )
         gains: list[int] = Field(
-            [],
-            max_length=3,
-            frozen=True,
-            description="P, I, D; []: 16, 0, 32; a Dynamixel's own",
+            [], max_length=3, frozen=True, description="P, I, D; []: 16, 0, 32; a Dynamixel's own"
         )
         gentle: list[str] = Field(["gripper"], frozen=True, description="grippers: half the torque")
         stall_torque: float = Field(
-            0.0,
-            ge=0,
-            description="N m; over 0, effort is published (STS3215, 7.4 V: 1.9)",
+            0.0, ge=0, description="N m; over 0, effort is published (STS3215, 7.4 V: 1.9)"
         )
         frame_id: str = "base_link"
 

@@ -150,11 +150,7 @@ FEETECH: Final = ServoFamily(
     counts_turns=False,
     wanted={feetech.RETURN_DELAY: 0, feetech.STATUS_LEVEL: 1, feetech.OPERATING_MODE: 0},
     # LeRobot's values: grippers burn out at the factory's limits.
-    gentle={
-        feetech.MAX_TORQUE: 500,
-        feetech.PROTECTION_CURRENT: 250,
-        feetech.OVERLOAD_TORQUE: 25,
-    },
+    gentle={feetech.MAX_TORQUE: 500, feetech.PROTECTION_CURRENT: 250, feetech.OVERLOAD_TORQUE: 25},
     gains=(feetech.P_GAIN, feetech.I_GAIN, feetech.D_GAIN),
     usual_gains=(16, 0, 32),  # LeRobot's values
     state=_feetech_state,

@@ -259,13 +259,7 @@ class _TopicToRos:
     """A topic of this graph, published in ROS."""
 
     def __init__(
-        self,
-        bridge: Bridge,
-        name: str,
-        type_name: str,
-        announced: AnnouncedQoS,
-        *,
-        latched: int,
+        self, bridge: Bridge, name: str, type_name: str, announced: AnnouncedQoS, *, latched: int
     ) -> None:
         self._bridge = bridge
         self._direction = f"to ROS {name}"

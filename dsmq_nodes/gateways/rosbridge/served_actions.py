@@ -19,12 +19,7 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type, ros2_name
-from dsmq_nodes.gateways.rosbridge.operation import (
-    Answer,
-    Operation,
-    full_name,
-    text_in,
-)
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.rosbridge.served_services import fields_of
 from dsmq_nodes.gateways.web.hub_client import HubClient

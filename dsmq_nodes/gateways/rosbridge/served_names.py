@@ -38,10 +38,7 @@ class ServedNames(Generic[ServedT]):
     FIELD: ClassVar[str]
 
     def __init__(
-        self,
-        client: HubClient,
-        holders: "dict[str, ServedNames[ServedT]]",
-        send_status: SendStatus,
+        self, client: HubClient, holders: "dict[str, ServedNames[ServedT]]", send_status: SendStatus
     ) -> None:
         """Serve nothing yet.
 

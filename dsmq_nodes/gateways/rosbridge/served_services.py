@@ -9,12 +9,7 @@ from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.rosbridge.operation import (
-    Answer,
-    Operation,
-    full_name,
-    text_in,
-)
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire

@@ -197,9 +197,7 @@ def _write(
     certificate: Path, key: Path, made: x509.Certificate, own: ec.EllipticCurvePrivateKey
 ) -> None:
     text = own.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     _replace(key, text, 0o600)
     _replace(certificate, made.public_bytes(serialization.Encoding.PEM), 0o666)

@@ -22,11 +22,7 @@ from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, i
 
 _FEEDBACK: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
 _ACTION_SERVICES: Final = ("send_goal", "cancel_goal", "get_result")
-_FROM_SERVER: Final = (
-    REPLY,
-    *_FEEDBACK,
-    *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
-)
+_FROM_SERVER: Final = (REPLY, *_FEEDBACK, *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES))
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
 _CANCEL: Final = f"{ACTION}/cancel_goal{REQUEST}"
 REQUEST_LASTS_SEC: Final = 10.0

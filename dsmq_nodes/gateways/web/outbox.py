@@ -34,10 +34,7 @@ class Outbox:
     """
 
     def __init__(
-        self,
-        most_bytes: int = MESSAGE_BYTES,
-        *,
-        now_sec: Callable[[], float] = time.monotonic,
+        self, most_bytes: int = MESSAGE_BYTES, *, now_sec: Callable[[], float] = time.monotonic
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.end_reason = ""

@@ -136,11 +136,7 @@ class WebServer:
         return await self._listen(host, port, routes, endpoint)
 
     async def _listen(
-        self,
-        host: str,
-        port: int,
-        routes: list[web.RouteDef],
-        endpoint: WebEndpoint | None = None,
+        self, host: str, port: int, routes: list[web.RouteDef], endpoint: WebEndpoint | None = None
     ) -> int:
         guarded = self._guarded(endpoint.origins if endpoint else ())
         app = web.Application(middlewares=[guarded], client_max_size=_MOST_BODY_BYTES)
@@ -387,10 +383,7 @@ class WebServer:
         return ""
 
     async def _write(
-        self,
-        socket_: web.WebSocketResponse,
-        outbox: Outbox,
-        transport: asyncio.Transport | None,
+        self, socket_: web.WebSocketResponse, outbox: Outbox, transport: asyncio.Transport | None
     ) -> None:
         news = asyncio.Event()
         outbox.on_news = news.set
