@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from typing_extensions import override
+
 from dsmq_nodes.devices.port import Port
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import PortLostError
@@ -83,6 +85,17 @@ class DevicePresence:
             stat.add(name, value)
 
 
+class DeviceNode(Node):
+    """A node that releases its device for other processes at its end."""
+
+    device: "Device | None" = None
+
+    @override
+    async def on_shutdown(self, *_: object) -> None:
+        if self.device is not None:
+            await self.device.close()
+
+
 class Device:
     """The device of one node.
 
@@ -92,7 +105,7 @@ class Device:
 
     def __init__(
         self,
-        node: Node,
+        node: DeviceNode,
         address: str,
         baud: int,
         on_data: Callable[[bytes], None],
@@ -114,6 +127,7 @@ class Device:
             on_open: called with the descriptor whenever the device was opened.
             counts: returns more values for the diagnostics.
         """
+        node.device = self
         self.received_bytes = 0
         self._baud, self._on_data, self._greeting = baud, on_data, greeting
         self._on_open = on_open
@@ -145,17 +159,16 @@ class Device:
         with contextlib.suppress(PortLostError):
             self._port.write_first(line, line_end)
 
-    def close(self) -> None:
-        """Release the device for other processes; for `on_shutdown`."""
-        self._port.close()
+    async def close(self) -> None:
+        """Release the device for other processes.
 
-    async def close_when_sent(self) -> None:
-        """Do the same, after a slow device has accepted what was sent, for `_CLOSE_SEC` at most."""
+        A slow device may first accept what was sent, for `_CLOSE_SEC` at most.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SEC):
                 while self._port.has_unsent:
                     await asyncio.sleep(_CLOSE_CHECK_SEC)
-        self.close()
+        self._port.close()
 
     async def _keep_open(self) -> None:
         while True:

@@ -19,10 +19,8 @@ import struct
 from typing import Final, NamedTuple
 
 from pydantic import Field
-from typing_extensions import override
 
-from dsmq_nodes.devices.device import Device
-from dsmq_nodes.graph.node import Node
+from dsmq_nodes.devices.device import Device, DeviceNode
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.sensor import Joy
 
@@ -112,7 +110,7 @@ class PadState:
         return 0.0 if not is_trigger and abs(value) < self._dead_zone else value
 
 
-class Gamepad(Node):
+class Gamepad(DeviceNode):
     """Publishes `joy`."""
 
     class Params(Parameters):
@@ -163,7 +161,3 @@ class Gamepad(Node):
         self._publisher.publish(
             Joy(header=self.stamp(), axes=state.axes(), buttons=state.buttons())
         )
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        self._device.close()

@@ -14,11 +14,9 @@ import re
 from typing import Final, Literal
 
 from pydantic import Field, field_validator
-from typing_extensions import override
 
-from dsmq_nodes.devices.device import Device
+from dsmq_nodes.devices.device import Device, DeviceNode
 from dsmq_nodes.devices.serial_line import DeviceLines
-from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.geometry import Vector3
 from dsmq_nodes.messages.sensor import Imu, MagneticField
@@ -36,7 +34,7 @@ _NAMES: Final = {kind + axis for kind in "gam" for axis in "xyz"}
 _NEEDED: Final = {kind + axis for kind in "ga" for axis in "xyz"}
 
 
-class ImuSerial(Node):
+class ImuSerial(DeviceNode):
     """Publishes `imu/data_raw`, and `imu/mag` if there is a magnetometer."""
 
     class Params(Parameters):
@@ -68,7 +66,7 @@ class ImuSerial(Node):
         self._imu = self.create_publisher(Imu, "imu/data_raw", 100)
         has_mag = {"mx", "my", "mz"} <= set(self.params.columns)
         self._mag = self.create_publisher(MagneticField, "imu/mag", 100) if has_mag else None
-        self._device = Device(
+        Device(
             self,
             self.params.port,
             self.params.baud,
@@ -120,7 +118,3 @@ class ImuSerial(Node):
     def _counts(self) -> dict[str, object]:
         too_long = self._lines.too_long
         return {"samples": self._samples, "unread": self._unread, "too_long": too_long}
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        self._device.close()

@@ -15,10 +15,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pydantic import Field
-from typing_extensions import override
 
-from dsmq_nodes.devices.device import Device
-from dsmq_nodes.graph.node import Node
+from dsmq_nodes.devices.device import Device, DeviceNode
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.sensor import LaserScan
@@ -185,7 +183,7 @@ class LidarTurn:
         )
 
 
-class LidarLd06(Node):
+class LidarLd06(DeviceNode):
     """Publishes `scan`, one message for each turn."""
 
     class Params(Parameters):
@@ -205,7 +203,7 @@ class LidarLd06(Node):
         self._turn = LidarTurn(self.params.beams)
         self._packets = 0
         self._publisher = self.create_publisher(LaserScan, "scan", 5)
-        self._device = Device(
+        Device(
             self,
             self.params.port,
             self.params.baud,
@@ -231,7 +229,3 @@ class LidarLd06(Node):
 
     def _counts(self) -> dict[str, object]:
         return {"packets": self._packets, "damaged": self._reader.damaged}
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        self._device.close()

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
-from typing_extensions import override
 
-from dsmq_nodes.devices.device import Device
+from dsmq_nodes.devices.device import Device, DeviceNode
 from dsmq_nodes.devices.nmea_log import POSITIONS, GpsEpoch, NmeaLog, parsed_line, quality, time_of
 from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.devices.serial_line import DeviceLines
-from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.sensor import NavSatFix
 
@@ -80,7 +78,7 @@ class GpsSentences:
         return ended
 
 
-class NmeaGps(Node):
+class NmeaGps(DeviceNode):
     """Publishes `fix`."""
 
     class Params(Parameters):
@@ -102,13 +100,12 @@ class NmeaGps(Node):
         self._began: Header | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._publisher = self.create_publisher(NavSatFix, "fix", 10)
-        self._device: Device | None = None
         port = self.params.port
         if Path(port).is_file():
             self.create_task(self._replay(port))
             return
         is_gpsd = port.startswith(_GPSD)
-        self._device = Device(
+        Device(
             self,
             port.replace(_GPSD, "tcp://", 1) if is_gpsd else port,
             self.params.baud,
@@ -151,8 +148,3 @@ class NmeaGps(Node):
                 found.header.frame_id = self.params.frame_id
                 self._publisher.publish(found)
         self.get_logger().info(f"{path} has ended; sentences: {dict(log.counts)}")
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        if self._device is not None:
-            self._device.close()

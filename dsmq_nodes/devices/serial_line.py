@@ -15,8 +15,7 @@ from typing import Final
 from pydantic import Field
 from typing_extensions import override
 
-from dsmq_nodes.devices.device import Device
-from dsmq_nodes.graph.node import Node
+from dsmq_nodes.devices.device import Device, DeviceNode
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.safety import Actuator
 from dsmq_nodes.messages.std import String
@@ -58,7 +57,7 @@ class DeviceLines:
         return found
 
 
-class SerialLine(Node):
+class SerialLine(DeviceNode):
     """Publishes and sends the lines of a serial device."""
 
     class Params(Parameters):
@@ -123,7 +122,3 @@ class SerialLine(Node):
         if self.params.safe_line:
             safe_line = self._bytes(self.params.safe_line)
             self._device.write_first(safe_line, self.params.line_end.encode())
-
-    @override
-    async def on_shutdown(self, *_: object) -> None:
-        await self._device.close_when_sent()

@@ -76,9 +76,7 @@ class CarmenLines:
         name = words[0]
         if name == "ODOM":
             x, y, theta, speed, turn, _, when = map(float, words[1:8])
-            return Sampled(
-                _finite(when), odom=_odometry(when, CarmenPose(x, y, theta, speed, turn))
-            )
+            return Sampled(when, odom=_odometry(when, CarmenPose(x, y, theta, speed, turn)))
         if name == "PARAM" and words[1].endswith(("front_laser_max", "front_laser_max_range")):
             self.farthest = float(words[2])
         is_raw = name in RAW and self.has_raw
@@ -91,9 +89,9 @@ class CarmenLines:
         # ODOM lines are more frequent than scans: if there are any, use them alone.
         odom = None if is_raw or "ODOM" in self.names else _odometry(when, pose)
         if name in FRONT:
-            return Sampled(_finite(when), front=scan, odom=odom)
+            return Sampled(when, front=scan, odom=odom)
         scan.header.frame_id = "rear_laser"
-        return Sampled(_finite(when), rear=scan, odom=odom)
+        return Sampled(when, rear=scan, odom=odom)
 
     def _plain(self, words: list[str]) -> tuple[float, LaserScan, CarmenPose]:
         """Read FLASER n ranges x y theta odom_x odom_y odom_theta time."""
@@ -125,12 +123,6 @@ def described(words: list[str], *, is_raw: bool) -> tuple[float, LaserScan, Carm
     scan = _scan_of(when, ranges, start, step, farthest)
     scan.intensities = remissions
     return when, scan, CarmenPose(x, y, theta, speed, turn)
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError(number)
-    return number
 
 
 def _scan_of(
