@@ -219,10 +219,6 @@ class RemoteCursor(Generic[T]):
         questions, self._questions = self._questions, []
         return questions
 
-    def place(self, epoch: str) -> int | None:
-        """Return the id up to which all of a log is delivered or lost, or None."""
-        return self._places.get(epoch)
-
     def places(self) -> dict[str, int]:
         """Return the places in the offered logs, by epoch; if there are none, in the newest log."""
         offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._unoffered}

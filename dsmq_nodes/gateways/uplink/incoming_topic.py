@@ -8,13 +8,9 @@ from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences,
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace
-from dsmq_nodes.gateways.uplink.uplink_rules import (
-    REQUEST_LASTS_SEC,
-    is_always_resumed,
-    is_best_effort,
-)
+from dsmq_nodes.gateways.uplink.uplink_rules import REQUEST_LASTS_SEC, is_best_effort
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.topic_names import REQUEST
+from dsmq_nodes.topic_names import REQUEST, is_call
 
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.hub import HubWriter
@@ -41,7 +37,7 @@ class IncomingTopic:
     ) -> None:
         self.topic, self.fleet_name = topic, offer.fleet_name
         self.offers: dict[str, TopicOffer] = {}  # by peer
-        self.is_call = is_sure = is_always_resumed(topic)
+        self.is_call = is_sure = is_call(topic)  # requested after any loss
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
         self.cursor: RemoteCursor[IncomingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None

@@ -49,14 +49,13 @@ from dsmq_nodes.gateways.uplink.pacing.far_window import FarWindow
 from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
-    is_always_resumed,
     is_best_effort,
     is_too_late,
     may_be_late,
 )
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK
+from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK, is_call
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -110,7 +109,7 @@ class _OutgoingTopic:
 
     def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
         self.topic, self.offer = topic, offer
-        self.is_call = is_always_resumed(topic)
+        self.is_call = is_call(topic)
         self.is_sure = bool(offer.latched) or self.is_call
         self.is_best_effort = is_best_effort(settings.best_effort, offer.type_name)
         self.is_wanted = False

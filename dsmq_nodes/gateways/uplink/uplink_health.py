@@ -29,19 +29,13 @@ class Health:
             message = f"{new_lost} messages of other machines were lost in the last second"
             level = DiagnosticStatus.WARN
         values = {"links": len(status["links"]), "lost": lost, "dropped": dropped}
-        link = DiagnosticStatus(
-            level=level,
-            name="uplink: link",
-            message=message,
-            hardware_id=status["name"],
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-        )
-        stops = [
-            DiagnosticStatus(
-                level=DiagnosticStatus.WARN,
-                name="uplink: emergency stop",
-                message="; ".join(uncarried),
-                hardware_id=status["name"],
-            )
-        ]
-        return DiagnosticArray(status=[link, *stops] if stops[0].message else [link])
+        link = DiagnosticStatus(level=level, name="uplink: link", message=message)
+        link.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        found = [link]
+        if missing := "; ".join(uncarried):
+            stop = DiagnosticStatus(name="uplink: emergency stop", message=missing)
+            stop.level = DiagnosticStatus.WARN
+            found.append(stop)
+        for each in found:
+            each.hardware_id = status["name"]
+        return DiagnosticArray(status=found)

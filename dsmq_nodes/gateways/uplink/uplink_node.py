@@ -18,7 +18,7 @@ one uplink: its node name is unique.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -27,13 +27,7 @@ from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
 from dsmq_nodes.gateways.uplink.cursors import CursorMessage, LogPlace, Silences
-from dsmq_nodes.gateways.uplink.fleet_carrier import (
-    Carrier,
-    Confirmation,
-    Item,
-    Question,
-    TopicOffer,
-)
+from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.incoming_topic import (
     ALIKE_SEC,
     NAMELESS,
@@ -46,12 +40,7 @@ from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
 from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_health import Health
-from dsmq_nodes.gateways.uplink.uplink_rules import (
-    UplinkRules,
-    is_always_resumed,
-    is_offered_rightly,
-    is_too_late,
-)
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_rightly, is_too_late
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import TopicModel
@@ -79,7 +68,10 @@ class Uplink:
         """Make an uplink; the logs are read at the address `broker`."""
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
-        self._outgoing = OutgoingTopics(hub, broker, carrier, rules, settings)
+        self._outgoing = outgoing = OutgoingTopics(hub, broker, carrier, rules, settings)
+        # What the carrier tells of outgoing topics concerns these alone.
+        self.wanted, self.room = outgoing.wanted, outgoing.room
+        self.confirmed, self.answer = outgoing.confirmed, outgoing.answer
         self._incoming: dict[str, IncomingTopic] = {}  # by fleet name
         self._silences = Silences()
         self._last_places: dict[str, LastPlace] = {}
@@ -158,22 +150,6 @@ class Uplink:
                 diagnostics = self._health.diagnostics(self.status(), self._uncarried)
                 self._diagnostics.publish(diagnostics.to_json())
 
-    def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Handle that another machine wants an offered topic, or that none does any longer."""
-        self._outgoing.wanted(fleet_name, is_wanted)
-
-    def room(self) -> None:
-        """Send waiting messages, because the carrier has room."""
-        self._outgoing.room()
-
-    def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Handle a confirmation of a message."""
-        self._outgoing.confirmed(fleet_name, confirmation, is_near=is_near)
-
-    def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
-        """Answer another machine's question, in a thread."""
-        return self._outgoing.answer(fleet_name, question)
-
     # Topics that come
 
     def offered(self, offer: TopicOffer) -> None:
@@ -223,7 +199,7 @@ class Uplink:
                 incoming.topic, offer.type_name, schema, latched=offer.latched
             )
             incoming.writer.publication.messages = incoming.messages
-        incoming.cursor.is_sure = bool(offer.latched) or is_always_resumed(incoming.topic)
+        incoming.cursor.is_sure = bool(offer.latched) or incoming.is_call
         was_wanted = incoming.is_wanted
         self._evaluate(incoming, self._hub.topic(incoming.topic))
         if was_wanted:

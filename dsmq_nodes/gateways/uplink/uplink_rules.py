@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, is_call, is_kits_own
+from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, is_kits_own
 
 _FEEDBACK: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
 _ACTION_SERVICES: Final = ("send_goal", "cancel_goal", "get_result")
@@ -102,11 +102,6 @@ class UplinkRules:
 def is_offered_rightly(machine: str, fleet_name: str) -> bool:
     """Whether a machine may offer a topic: one with a name only topics below that name."""
     return not machine or fleet_name.startswith(f"{machine}/")
-
-
-def is_always_resumed(topic: str) -> bool:
-    """Whether a topic's messages are requested after any loss, not only after an outage."""
-    return is_call(topic)
 
 
 def may_be_late(topic: str) -> bool:

@@ -143,10 +143,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _regulate(self, *, has_room: bool) -> None:
         assert self._zenoh is not None
-        if has_room:
-            self._zenoh.resume_reading()
-        else:
-            self._zenoh.pause_reading()
+        (self._zenoh.resume_reading if has_room else self._zenoh.pause_reading)()
 
     def _timed(self) -> None:
         self._timer = None
@@ -243,10 +240,7 @@ class _Dialled(_Connection):
     @override
     def _regulate(self, *, has_room: bool) -> None:
         super()._regulate(has_room=has_room)
-        if has_room:
-            self._room.set()
-        else:
-            self._room.clear()
+        (self._room.set if has_room else self._room.clear)()
 
     @override
     def close(self) -> None:

@@ -1,8 +1,7 @@
 """Limits unconfirmed bytes to machines behind a router. No network, no clock.
 
 This machine's own link is checked for room. Behind a router other buffers fill while the next link
-is
-slow: its socket, and 64 KiB of TLS for each connection, which are 1.8 s at 300 kbit/s. Some
+is slow: its socket, and 64 KiB of TLS for each connection, which are 1.8 s at 300 kbit/s. Some
 messages therefore request a confirmation from the receiving uplink. A late confirmation means that
 the path is slow. It also gives the limit of unconfirmed bytes: what is sent within `_QUEUE_SEC`
 more than an empty path takes.
@@ -60,10 +59,8 @@ class FarWindow:
         """Forget everything about the path."""
         self._clock = LinkClock()
         self._clock.patience_sec = _SILENCE_SEC
-        self._confirmed_bytes, self._confirmed_sec = (
-            self._sent_bytes,
-            -inf,
-        )  # -inf: no confirmation yet
+        self._confirmed_bytes = self._sent_bytes
+        self._confirmed_sec = -inf  # no confirmation yet
         self._asks: dict[tuple[str, int], _Ask] = {}  # unconfirmed, by topic and id
         self._asked_bytes, self._asked_sec = self._sent_bytes - _ASK_BYTES, -inf
         self._most_bytes = inf  # inf: the path is not slow
