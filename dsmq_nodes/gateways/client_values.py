@@ -17,7 +17,7 @@ import msgspec
 import pybase64
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.messages.base import Message
+from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.messages.schema.dynamic import encoded
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
@@ -35,16 +35,13 @@ _TIME: Final = {"sec", "nanosec"}
 _HEADER: Final = {"stamp", "frame_id"}
 
 
-def message_text(
-    values: Any, type_name: str, schema: Schema, cls: type[Message] | None, now_ns: int
-) -> str:
+def message_text(values: Any, kind: KnownType, now_ns: int) -> str:
     """Return a client's message as JSON text to publish; absent fields have their defaults.
 
     Args:
         values: the client's values.
-        type_name: the type, for the error.
-        schema: the JSON Schema of the type; empty when unknown: then any value is accepted.
-        cls: the class of the type if the kit has it: it checks what a schema cannot.
+        kind: the type; any value is accepted without its schema, and a class checks what a
+            schema cannot.
         now_ns: the present time, for headers.
 
     Raises:
@@ -52,16 +49,16 @@ def message_text(
         MessageError: as above.
     """
     if not isinstance(values, dict):
-        raise CommandError(f"{type_name}: expects an object with its fields, got {values!r:.60}")
-    if schema:
-        understood = _ClientValues(schema, now_ns).read(values, schema, "", 0)
-        values = encoded(understood, schema, type_name)
+        raise CommandError(f"{kind.name}: expects an object with its fields, got {values!r:.60}")
+    if kind.schema:
+        understood = _ClientValues(kind.schema, now_ns).read(values, kind.schema, "", 0)
+        values = encoded(understood, kind.schema, kind.name)
     try:
         text = msgspec.json.encode(values).decode()
     except (ValueError, TypeError, RecursionError) as error:
-        raise CommandError(f"{type_name}: {error}") from None
-    if cls is not None:
-        cls.from_json(text)
+        raise CommandError(f"{kind.name}: {error}") from None
+    if kind.cls is not None:
+        kind.cls.from_json(text)
     return text
 
 

@@ -95,12 +95,12 @@ class FollowedParameters:
             return
         finally:
             changes = self._changes.pop(node)
-        self._pids[node] = self._pid_of(node)
+        self._pids[node] = self._pids_now().get(node, 0)
         values = {name: _wire(node, name, each.value, each.type) for name, each in found.items()}
         self._known[node] = values | changes
 
-    def _pid_of(self, node: str) -> int:
-        return next((each.pid for each in self._hub.graph.peers if each.name == node), 0)
+    def _pids_now(self) -> dict[str, int]:
+        return {each.name: each.pid for each in self._hub.graph.peers}
 
     # Following
 
@@ -113,7 +113,7 @@ class FollowedParameters:
     def _drop_absent_nodes(self) -> None:
         """Drop the parameters of nodes that are gone or were restarted."""
         self._silent.clear()
-        pids = {each.name: each.pid for each in self._hub.graph.peers}
+        pids = self._pids_now()
         for node in [each for each in self._known if pids.get(each) != self._pids[each]]:
             del self._known[node], self._pids[node]
 

@@ -299,7 +299,7 @@ class FoxgloveClient:
         if not kind.schema:  # a subscriber may have published it meanwhile
             kind = message_type(self._client.hub, known.topic, kind.name)
         values = read_loose_json(data.payload)
-        known.writer.publish(message_text(values, kind.name, kind.schema, kind.cls, time.time_ns()))
+        known.writer.publish(message_text(values, kind, time.time_ns()))
 
     # Services
 
@@ -312,7 +312,7 @@ class FoxgloveClient:
                 raise CommandError(f"requests have to be in json, not {request.encoding!r:.60}")
             kind = service.kind.request
             values = read_loose_json(request.payload or b"{}")
-            body = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
+            body = message_text(values, kind, time.time_ns())
             text = await self._client.call(service.name, body)
         except (DsmqError, ValueError) as error:
             self._send(
@@ -363,10 +363,7 @@ class FoxgloveClient:
             raise CommandError(f"a client may follow at most {_MOST_WATCHED} parameters")
         self._watched |= names
         self._watches_all = self._watches_all or not names
-        self._client.spawn(self._begin_to_follow(names))
-
-    async def _begin_to_follow(self, names: set[str]) -> None:
-        await self._server.parameters.read(names)  # only changes are sent
+        self._client.spawn(self._server.parameters.read(names))  # only changes are sent
 
     def _unwatch_parameters(self, operation: Operation) -> None:
         names = {str(each) for each in _items(operation, "parameterNames")}

@@ -77,9 +77,7 @@ def request_text(args: Any, kind: KnownType) -> str:
     Raises:
         CommandError: a value does not fit.
     """
-    return message_text(
-        fields_by_name(args, kind), kind.name, kind.schema, kind.cls, time.time_ns()
-    )
+    return message_text(fields_by_name(args, kind), kind, time.time_ns())
 
 
 def fields_by_name(args: Any, kind: KnownType) -> Mapping[str, Any]:

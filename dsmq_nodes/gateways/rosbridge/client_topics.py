@@ -189,7 +189,7 @@ class ClientTopics:
         if not kind.schema:  # a subscriber may have published it meanwhile
             known.kind = kind = message_type(self._client.hub, topic, kind.name)
         values = operation.get("msg", {})
-        text = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
+        text = message_text(values, kind, time.time_ns())
         known.writer.publish(text)
 
 

@@ -30,7 +30,6 @@ from dsmq_nodes.gateways.web.parameter_calls import (
     set_parameter,
 )
 from dsmq_nodes.messages.schema.find import kits_interface, standard_interfaces
-from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.lookup import types
 from dsmq_nodes.tools.offers import Offer, actions
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC, ROSOUT_TOPIC
@@ -58,8 +57,8 @@ class RosApi:
             "topics_for_type": (("type",), self._topics_for_type),
             "topics_and_raw_types": ((), self._topics_and_raw_types),
             "topic_type": (("topic",), self._topic_type),
-            "publishers": (("topic",), self._publishers),
-            "subscribers": (("topic",), self._subscribers),
+            "publishers": (("topic",), partial(self._ends, "publishers")),
+            "subscribers": (("topic",), partial(self._ends, "subscribers")),
             "services": ((), self._all_services),
             "services_for_type": (("type",), self._services_for_type),
             "service_type": (("service",), self._service_type),
@@ -71,15 +70,15 @@ class RosApi:
             "action_type": (("action",), self._action_type),
             "interfaces": ((), self._interfaces),
             "message_details": (("type",), self._message_details),
-            "service_request_details": (("type",), self._request_details),
-            "service_response_details": (("type",), self._response_details),
+            "service_request_details": (("type",), partial(self._service_details, "request")),
+            "service_response_details": (("type",), partial(self._service_details, "response")),
             "action_goal_details": (("type",), partial(self._action_details, "Goal")),
             "action_result_details": (("type",), partial(self._action_details, "Result")),
             "action_feedback_details": (("type",), partial(self._action_details, "Feedback")),
             "get_param": (("name", "default_value"), self._get_param),
-            "set_param": (("name", "value"), self._set_param),
+            "set_param": (("name", "value"), self._change_param),
             "has_param": (("name",), self._has_param),
-            "delete_param": (("name",), self._delete_param),
+            "delete_param": (("name",), self._change_param),
             "get_param_names": ((), self._get_param_names),
             "get_time": ((), self._get_time),
             "get_ros_version": ((), lambda _: {"version": _ROS_VERSION, "distro": _DISTRO}),
@@ -137,15 +136,9 @@ class RosApi:
     def _topic_type(self, fields: Fields) -> Fields:
         return {"type": self._hub.type_of(full_name(fields["topic"]))}
 
-    def _topic(self, fields: Fields) -> TopicModel:
-        name = full_name(fields["topic"])
-        return self._hub.topic(name) or TopicModel(name=name)
-
-    def _publishers(self, fields: Fields) -> Fields:
-        return {"publishers": [end.node for end in self._topic(fields).publishers]}
-
-    def _subscribers(self, fields: Fields) -> Fields:
-        return {"subscribers": [end.node for end in self._topic(fields).subscribers]}
+    def _ends(self, which: str, fields: Fields) -> Fields:
+        topic = self._hub.topic(full_name(fields["topic"]))
+        return {which: [end.node for end in getattr(topic, which, ())]}
 
     # Services, actions, nodes
 
@@ -199,17 +192,11 @@ class RosApi:
         topic = next((topic for topic, kind in self._typed() if kind == name), "")
         return self._details(message_type(self._hub, topic, name))
 
-    def _request_details(self, fields: Fields) -> Fields:
-        return self._details(self._service_of(fields["type"]).request)
-
-    def _response_details(self, fields: Fields) -> Fields:
-        return self._details(self._service_of(fields["type"]).response)
-
-    def _service_of(self, type_name: str) -> Any:
-        name = ros2_name(type_name, "srv")
+    def _service_details(self, part: str, fields: Fields) -> Fields:
+        name = ros2_name(fields["type"], "srv")
         found = self._hub.services(hidden=True)
         service = next((each for each, offer in found.items() if offer.type == name), "")
-        return service_type(self._hub, service, name)
+        return self._details(getattr(service_type(self._hub, service, name), part))
 
     def _action_details(self, part: str, fields: Fields) -> Fields:
         name = ros2_name(fields["type"], "action")
@@ -248,15 +235,19 @@ class RosApi:
             return {"value": default, "successful": True, "reason": reason}
         return {"value": "null", "successful": False, "reason": reason}
 
-    async def _set_param(self, fields: Fields) -> Fields:
+    async def _change_param(self, fields: Fields) -> Fields:
+        """Set a parameter, or delete it where the request has no field for a value."""
         node, _, name = fields["name"].rpartition(":")
+        text = fields.get("value")
         try:
-            value = json.loads(fields["value"])
+            value = None if text is None else json.loads(text)
+            self._client.check_writable()
             if node:
                 await set_parameter(self._client, full_name(node), name, value)
+            elif text is None:
+                self._server.parameters.pop(name, None)
             else:
-                self._client.check_writable()
-                self._server.parameters.put(name, fields["value"])
+                self._server.parameters.put(name, text)
         except (CommandError, ValueError, RecursionError) as error:
             return {"successful": False, "reason": str(error)}
         return {"successful": True, "reason": ""}
@@ -264,18 +255,6 @@ class RosApi:
     async def _has_param(self, fields: Fields) -> Fields:
         found = await self._get_param({**fields, "default_value": ""})
         return {"exists": found["successful"]}
-
-    async def _delete_param(self, fields: Fields) -> Fields:
-        node, _, name = fields["name"].rpartition(":")
-        try:
-            if node:
-                await set_parameter(self._client, full_name(node), name, None)
-            else:
-                self._client.check_writable()
-                self._server.parameters.pop(name, None)
-        except CommandError as error:
-            return {"successful": False, "reason": str(error)}
-        return {"successful": True, "reason": ""}
 
     async def _get_param_names(self, _: Fields) -> Fields:
         nodes = nodes_with_parameters(self._hub)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pybase64
+from typing_extensions import override
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
-from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type, ros2_name
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
+from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, text_in
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.rosbridge.served_services import fields_of
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -45,22 +46,18 @@ _NANOSECONDS: Final = 1_000_000_000
 class ServedActions(ServedNames["ServedAction"]):
     """The actions of one client."""
 
-    FIELD = "action"
+    FIELD = KIND = "action"
+    PART = f"{ACTION}/send_goal"
     _is_watching = False
 
-    def advertise(self, operation: Operation) -> None:
-        """Serve an action."""
-        spelled, type_name = text_in(operation, "action"), text_in(operation, "type")
-        action, type_name = full_name(spelled), ros2_name(type_name, "action")
-
-        def make() -> ServedAction:
-            kind = action_type(self._client.hub, action, type_name)
-            return ServedAction(self._client, action, spelled, kind)
-
-        self._add(action, type_name, f"{action}{ACTION}/send_goal", make)
+    @override
+    def _make(self, name: str, spelled: str, type_name: str) -> "ServedAction":
+        kind = action_type(self._client.hub, name, type_name)
+        served = ServedAction(self._client, name, spelled, kind)
         if not self._is_watching:
             self._is_watching = True
             self._client.watch(self._cancel_orphans)
+        return served
 
     def _cancel_orphans(self) -> None:
         for served in self.served.values():
@@ -239,7 +236,7 @@ class ServedAction:
         """Publish the feedback of a goal."""
         goal, kind = self._goal_of(operation), self._kind.feedback
         values = {"goal_id": {"uuid": goal.uuid}, "feedback": operation.get("values") or {}}
-        text = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
+        text = message_text(values, kind, time.time_ns())
         self._writers["feedback"].publish(text)
 
     def result(self, operation: Operation) -> None:
@@ -251,7 +248,7 @@ class ServedAction:
         values = operation.get("values")
         response = {"status": status, "result": values if isinstance(values, dict) else None}
         try:
-            text = message_text(response, kind.name, kind.schema, kind.cls, time.time_ns())
+            text = message_text(response, kind, time.time_ns())
         except DsmqError:
             self._end(goal, _ABORTED, msgspec.json.encode({"status": _ABORTED}).decode())
             raise

@@ -4,10 +4,10 @@ A name that another client of this gateway serves passes to the client that adve
 in rosbridge_suite: a client that lost its network comes back before its old connection has ended.
 """
 
-from collections.abc import Callable
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.known_types import ros2_name
 from dsmq_nodes.gateways.rosbridge.operation import Operation, SendStatus, full_name, text_in
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.topic_names import is_kits_own
@@ -32,10 +32,14 @@ class ServedNames(Generic[ServedT]):
 
     Attributes:
         FIELD: the field of an operation that has the name.
+        KIND: the middle of a type's name in ROS 2, `srv` or `action`.
+        PART: what follows the name in that of the service by which others of the graph serve it.
         served: the services or actions.
     """
 
     FIELD: ClassVar[str]
+    KIND: ClassVar[str]
+    PART: ClassVar[str] = ""
 
     def __init__(
         self, client: HubClient, holders: "dict[str, ServedNames[ServedT]]", send_status: SendStatus
@@ -50,19 +54,19 @@ class ServedNames(Generic[ServedT]):
         self._client, self._holders, self._send_status = client, holders, send_status
         self.served: dict[str, ServedT] = {}
 
-    def _add(self, name: str, type_name: str, service: str, make: Callable[[], ServedT]) -> None:
-        """Serve a name, unless this client serves it already.
+    def _make(self, name: str, spelled: str, type_name: str) -> ServedT:
+        """Make what is served: its full name, the client's spelling, its type."""
+        raise NotImplementedError
 
-        Args:
-            name: the full name.
-            type_name: its type, in ROS 2's spelling.
-            service: the service by which others of the graph serve it.
-            make: makes what is served.
+    def advertise(self, operation: Operation) -> None:
+        """Serve a name, unless this client serves it already.
 
         Raises:
             CommandError: the name is reserved, a node serves it, or a client does with another
                 type.
         """
+        spelled, type_name = text_in(operation, self.FIELD), text_in(operation, "type")
+        name, type_name = full_name(spelled), ros2_name(type_name, self.KIND)
         if is_kits_own(name):
             raise CommandError(f"{name} is reserved: choose another name")
         holder = self._holders.get(name)
@@ -70,11 +74,11 @@ class ServedNames(Generic[ServedT]):
             _check_type(name, holder.served[name].type_name, type_name)
         if holder is self:
             return
-        if nodes := self._other_servers(service):
+        if nodes := self._other_servers(name + self.PART):
             raise CommandError(f"{name} is already served by {nodes}")
         if holder is not None:
             holder._lose(name)  # noqa: SLF001  of the same class
-        served = make()
+        served = self._make(name, spelled, type_name)
         if served.type_name != type_name:  # the graph still shows one that has just been withdrawn
             served.close()
             _check_type(name, served.type_name, type_name)

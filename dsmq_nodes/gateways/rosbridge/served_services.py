@@ -4,12 +4,14 @@ import itertools
 import time
 from typing import Final
 
+from typing_extensions import override
+
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
-from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
+from dsmq_nodes.gateways.known_types import KnownService, service_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, text_in
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
@@ -17,7 +19,6 @@ from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 MOST_WAITING: Final = 1000  # calls that a client has not answered
-_CLIENT_GONE: Final = "the client that served it is gone"
 
 
 def fields_of(text: str) -> dict[str, object]:
@@ -28,18 +29,12 @@ def fields_of(text: str) -> dict[str, object]:
 class ServedServices(ServedNames["ServedService"]):
     """The services of one client."""
 
-    FIELD = "service"
+    FIELD, KIND = "service", "srv"
 
-    def advertise(self, operation: Operation) -> None:
-        """Serve a service."""
-        spelled, type_name = text_in(operation, "service"), text_in(operation, "type")
-        service, type_name = full_name(spelled), ros2_name(type_name, "srv")
-
-        def make() -> ServedService:
-            kind = service_type(self._client.hub, service, type_name)
-            return ServedService(self._client, service, spelled, kind)
-
-        self._add(service, type_name, service, make)
+    @override
+    def _make(self, name: str, spelled: str, type_name: str) -> "ServedService":
+        kind = service_type(self._client.hub, name, type_name)
+        return ServedService(self._client, name, spelled, kind)
 
     def respond(self, operation: Operation) -> None:
         """Send a response to its caller."""
@@ -98,7 +93,7 @@ class ServedService:
             return
         kind = self._kind.response
         try:
-            body = message_text(values or {}, kind.name, kind.schema, kind.cls, time.time_ns())
+            body = message_text(values or {}, kind, time.time_ns())
             self._replies.publish(service_wire.write(call.client, call.id, body))
         except DsmqError as error:
             self._fail(call, f"its client has answered with something invalid: {error}")
@@ -110,7 +105,7 @@ class ServedService:
     def close(self) -> None:
         """Answer the waiting callers with an error, and withdraw the service."""
         for call in self._waiting.values():
-            self._fail(call, f"{self._service}: {_CLIENT_GONE}")
+            self._fail(call, f"{self._service}: the client that served it is gone")
         self._waiting.clear()
         self._client.release(self._requests)
         self._client.release(self._replies)

@@ -25,7 +25,7 @@ class Viewer:
     def __init__(self, graph: Graph, hub: Hub, connect: Connect | None = None) -> None:
         self.graph, self.hub = graph, hub
         self.connect = connect or open_foxglove(hub)
-        self.client = client_of(hub, subprotocol="foxglove.websocket.v1")
+        self.client = client_of(hub)
         self.channels: dict[str, Any] = {}
         self.services: dict[str, Any] = {}
         self.info: dict[str, Any] = {}
