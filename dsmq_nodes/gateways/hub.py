@@ -147,7 +147,7 @@ class Hub:
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start to read, in this loop."""
         self._loop = loop
-        self.link.attach(loop, self._readable, self._outage)
+        self.link.attach(loop, self._drain, self._outage)
         self.subscribe(TYPES_TOPIC, self._take_type)
         self.subscribe(GRAPH_TOPIC, self._take_graph, depth=1)
 
@@ -158,10 +158,7 @@ class Hub:
         self.link.detach()
         self.link.close()
 
-    def _readable(self, _: Readable) -> None:
-        self._drain()
-
-    def _drain(self) -> None:
+    def _drain(self, _: Readable | None = None) -> None:
         self.link.drain()
         if self._prompt:
             if not self.link.arm():

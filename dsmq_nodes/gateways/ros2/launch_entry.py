@@ -1,7 +1,6 @@
 """`ros2:` in a launch file, which are also all options of the bridge's process."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -10,12 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules, check_name, is_name
 from dsmq_nodes.launcher.file.field_types import wrong
-from dsmq_nodes.launcher.file.gateway_entries import (
-    GatewayEntry,
-    GatewayProcess,
-    GatewayTopic,
-    module_argv,
-)
+from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
 
 NODE: Final = "/ros2_bridge"
 _MODULE: Final = "dsmq_nodes.gateways.ros2"
@@ -106,10 +100,6 @@ class Ros2Entry(GatewayEntry):
         if self.discovery is not None:
             found["ROS_AUTOMATIC_DISCOVERY_RANGE"] = self.discovery.upper()
         return found
-
-    def topics(self) -> Iterator[GatewayTopic]:
-        """Yield nothing: the types of ROS's topics are known only when they exist."""
-        return iter(())
 
 
 ENTRY: Final = Ros2Entry

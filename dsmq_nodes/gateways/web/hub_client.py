@@ -41,14 +41,13 @@ class HubClient:
         hub: the graph, the schemas, the connection's state.
         outbox: the frames to send to the client.
         peer: the client's address, for logs.
-        subprotocol: the negotiated subprotocol; empty for none.
     """
 
-    def __init__(self, hub: Hub, outbox: Outbox, peer: str = "", subprotocol: str = "") -> None:
-        self.hub, self.outbox, self.peer, self.subprotocol = hub, outbox, peer, subprotocol
+    def __init__(self, hub: Hub, outbox: Outbox, peer: str = "") -> None:
+        self.hub, self.outbox, self.peer = hub, outbox, peer
         self._readers: dict[int, HubReader] = {}
         self._writers: dict[int, HubWriter] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._unwatch: list[Callable[[], None]] = []
         self._calls = 0
@@ -125,7 +124,7 @@ class HubClient:
         """Call `watcher` when the graph or the connection has changed, until the client's end."""
         self._unwatch.append(self.hub.watch(watcher))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine; the client's end cancels it.
 
         Raises:

@@ -14,10 +14,11 @@ import ssl
 import struct
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.exhausted import exhausted
@@ -97,7 +98,7 @@ class WebServer:
 
     def add(self, endpoint: WebEndpoint, connect: Connect) -> None:
         """Serve a protocol at its path on the dashboard's port."""
-        self._routes.append(web.get(endpoint.path, self._socket_at(endpoint, connect)))
+        self._routes.append(web.get(endpoint.path, partial(self._serve, endpoint, connect)))
         self._origins[endpoint.path] = endpoint.origins
 
     async def listen(self, host: str, port: int) -> int:
@@ -125,7 +126,7 @@ class WebServer:
         Raises:
             AddressInUseError: the port is taken, or not permitted.
         """
-        handler = self._socket_at(endpoint, connect)
+        handler = partial(self._serve, endpoint, connect)
 
         async def root(request: web.Request) -> web.StreamResponse:
             if _is_websocket(request):
@@ -295,14 +296,8 @@ class WebServer:
 
     # Websockets
 
-    def _socket_at(self, endpoint: WebEndpoint, connect: Connect) -> _Handler:
-        async def handler(request: web.Request) -> web.StreamResponse:
-            return await self._serve(request, endpoint, connect)
-
-        return handler
-
     async def _serve(
-        self, request: web.Request, endpoint: WebEndpoint, connect: Connect
+        self, endpoint: WebEndpoint, connect: Connect, request: web.Request
     ) -> web.StreamResponse:
         socket_ = web.WebSocketResponse(
             heartbeat=_HEARTBEAT_SEC,
@@ -319,24 +314,14 @@ class WebServer:
         transport = request.transport  # a closed request no longer has it
         _tune(transport)
         outbox = Outbox()
-        client = HubClient(self._hub, outbox, request.remote or "", socket_.ws_protocol or "")
+        client = HubClient(self._hub, outbox, request.remote or "")
         self._clients.add(client)
         writing = asyncio.create_task(self._write(socket_, outbox, transport))
         half_read = self._counted(request, client)
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
-            turn = _ClientTurn()
-            async for message in socket_:
-                half_read.took(message)
-                await turn.over()
-                if message.type is WSMsgType.PING:
-                    with contextlib.suppress(ConnectionError):  # the peer is gone: the loop ends
-                        await socket_.pong(message.data)
-                elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
-                    outbox.answered()
-                else:
-                    _pass_on(speaker, message)
+            await _read(socket_, outbox, half_read, speaker)
         except Exception:
             logger.exception("%s: a client of %s is disconnected", client.peer, endpoint.name)
             outbox.end("the gateway failed; see its log")
@@ -409,25 +394,27 @@ class WebServer:
             watching.cancel()
 
 
-class _ClientTurn:
-    """Limits the time that one client takes before other clients, and STOP, are served.
+async def _read(
+    socket_: web.WebSocketResponse, outbox: Outbox, half_read: HalfRead, speaker: Speaker
+) -> None:
+    """Pass a client's messages on until it is gone.
 
-    Reading a websocket does not wait while messages are there, and a client may send thousands.
+    Reading a websocket does not wait while messages are there, and a client may send thousands:
+    other clients, and STOP, are served after some time of one.
     """
-
-    def __init__(self) -> None:
-        self._began_sec = time.monotonic()
-
-    async def over(self) -> None:
-        """Let the others run when the client has used its time."""
-        if time.monotonic() - self._began_sec > _TURN_SEC:
+    began_sec = time.monotonic()
+    async for message in socket_:
+        half_read.took(message)
+        if time.monotonic() - began_sec > _TURN_SEC:
             await asyncio.sleep(0)
-            self._began_sec = time.monotonic()
-
-
-def _pass_on(speaker: Speaker, message: WSMessage) -> None:
-    if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
-        speaker.receive(message.data)
+            began_sec = time.monotonic()
+        if message.type is WSMsgType.PING:
+            with contextlib.suppress(ConnectionError):  # the peer is gone: the loop ends
+                await socket_.pong(message.data)
+        elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
+            outbox.answered()
+        elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+            speaker.receive(message.data)
 
 
 async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:

@@ -27,18 +27,16 @@ class StopButton:
             MessageError: the message does not fit the type.
         """
         self._hub = hub
-        self._topic, self._type = absolute(entry.topic), entry.type
         cls = find_type(entry.type)
         self._text = cls(**entry.msg).to_json()
-        self._schema = _encode(cls.schema())
         self._is_pending = False
         self._writer: HubWriter | None = None
         if not hub.is_read_only:
-            self._writer = hub.advertise(self._topic, self._type, self._schema)
+            self._writer = hub.advertise(absolute(entry.topic), entry.type, _encode(cls.schema()))
             hub.watch(self._perhaps_back)
 
-    def press(self) -> str:
-        """Publish the stop message, and return a text about it.
+    def press(self) -> None:
+        """Publish the stop message.
 
         Raises:
             CommandError: the message could not be published.
@@ -51,7 +49,6 @@ class StopButton:
                 "the broker is away: STOP is sent when it is back; stop the robot by its own switch"
             )
         self._writer.publish(self._text)
-        return f"STOP was published on {self._topic}"
 
     def _perhaps_back(self) -> None:
         if self._is_pending and self._hub.is_connected and self._writer is not None:

@@ -24,6 +24,7 @@ from dsmq_nodes.gateways.web.parameter_calls import (
     read_parameters,
     set_parameter,
 )
+from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import encoded
 from dsmq_nodes.messages.schema.find import find_type
@@ -38,10 +39,6 @@ _GRAPH_SEC: Final = 0.25
 _WAITS_BYTES: Final = 64 << 10
 _WRONG: Final = (  # from a page
     *(DsmqError, LookupError, TypeError, AttributeError, ValueError, OverflowError),
-)
-_EVERY_NODES: Final = (
-    *("/describe_parameters", "/get_parameter_types", "/get_parameters", "/list_parameters"),
-    *("/set_parameters", "/set_parameters_atomically", "/get_logger_levels", "/set_logger_levels"),
 )
 
 
@@ -175,7 +172,7 @@ class DashboardSpeaker:
                 "services": {
                     name: offer.type
                     for name, offer in services.items()
-                    if not name.endswith(_EVERY_NODES)
+                    if name.rpartition("/")[2] not in NODE_SERVICES
                 },
             }
         )
