@@ -15,6 +15,7 @@ import pytest
 
 from dsmq_nodes.messages import TFMessage
 from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from tests.support import processes
 from tests.support.programs import Running
@@ -779,6 +780,33 @@ def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path:
         assert "ExternalShutdownException" in program.output
     finally:
         program.close()
+
+
+LOADS = """
+import sys
+import rclpy
+from nav_msgs.msg import Odometry
+
+print(rclpy.impl.implementation_singleton.rclpy_implementation.ClockType.ROS_TIME.name)
+with rclpy.init():
+    rclpy.create_node("early").create_publisher(Odometry, "odom", 10)
+    print("numpy" in sys.modules)
+"""
+
+
+def test_numpy_is_imported_with_the_publisher_that_needs_it_not_in_its_first_callback(
+    broker: BrokerProcess, tmp_path: Path
+) -> None:
+    """A fork would have numpy already."""
+    write(tmp_path, {"loads.py": LOADS})
+    done = subprocess.run(
+        [*RUN, str(tmp_path / "loads.py")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DSMQ_BROKER": f"{broker.host}:{broker.port}"},
+        check=False,
+    )
+    assert done.stdout.split() == ["ROS_TIME", "True"], done.stderr
 
 
 def test_the_static_transform_publisher_takes_both_ways_to_say_a_place(

@@ -56,6 +56,7 @@ _HOMES: Final = {
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names.split()}
 _PACKAGE: Final = __name__.partition(".impl.")[0]
+_INNER: Final = f"{_PACKAGE}.impl.implementation_singleton"  # `import rclpy` loads it in rclpy
 
 
 _INTERFACES: Final = {
@@ -114,6 +115,8 @@ def also_importable(module: str) -> Callable[[str], Any]:
             return getattr(typing_extensions, name)
         if name in _ANYTHING:
             return Any
+        if f"{module}.{name}" == _INNER:
+            return import_module(_INNER)
         home = f"{_PACKAGE}.{_HOME_OF[name]}" if name in _HOME_OF else ""
         if home in {"", module}:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")

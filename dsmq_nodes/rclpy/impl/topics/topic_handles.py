@@ -150,6 +150,7 @@ class PublisherHandle(TopicHandle):
 
     def __init__(self, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile) -> None:
         super().__init__(PUBLISHER, node, msg_type, topic, qos)
+        msg_type()  # imports numpy if its arrays need that; in a callback it would come too late
         self._msg_type = msg_type
         self._context = node.context
         self._to_record = self.conversion.to_record
