@@ -53,6 +53,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psutil
@@ -123,7 +124,7 @@ class _Guard:
         self._warm = WarmProcess(
             self._selector,
             self._environment(0, {"PYTHONUNBUFFERED": "1"}),
-            _Birth(os.getpid(), self._most_files, deaf=True, last=False),
+            partial(_prepare, os.getpid(), self._most_files, deaf=True, last=False),
             self._forked,
             self._spawn,
         )
@@ -206,8 +207,8 @@ class _Guard:
                 pass_fds=order.pipes,
                 start_new_session=True,
                 # Safe: the guard has one thread.
-                preexec_fn=_Birth(  # noqa: PLW1509
-                    os.getpid(), self._most_files, deaf=order.deaf, last=order.last
+                preexec_fn=partial(  # noqa: PLW1509
+                    _prepare, os.getpid(), self._most_files, deaf=order.deaf, last=order.last
                 ),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -315,7 +316,7 @@ class _Guard:
         self._warm.close()
         for pipe in [each for child in self._children.values() for each in child.order.pipes]:
             os.set_blocking(pipe, False)
-            self._selector.register(pipe, selectors.EVENT_READ, _Drain(self._selector, pipe))
+            self._selector.register(pipe, selectors.EVENT_READ, partial(self._drain, pipe))
         self._end(lambda child: not child.order.last, signal.SIGINT, _NODES_SEC)
         self._end(lambda child: child.order.last, signal.SIGTERM, _BROKER_SEC)
         try:
@@ -323,6 +324,12 @@ class _Guard:
         except OSError:  # no descriptor is left to look with: the keeper has its own
             sys.exit(1)
         end_descendants(descendants, lambda _: self._turn(0.02))
+
+    def _drain(self, pipe: int) -> None:
+        """Read output whose reader is gone, so that its writer is not blocked."""
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(pipe, _RECEIVE_BYTES):
+                self._selector.unregister(pipe)
 
     def _end(
         self, which: Callable[[_Child], bool], number: signal.Signals, patience_sec: float
@@ -340,35 +347,14 @@ class _Guard:
                 _signal_group(pid, signal.SIGKILL)
 
 
-@dataclass(frozen=True)
-class _Drain:
-    """Reads output whose reader is gone, so that its writer is not blocked."""
-
-    selector: selectors.BaseSelector
-    fd: int
-
-    def __call__(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            if not os.read(self.fd, _RECEIVE_BYTES):
-                self.selector.unregister(self.fd)
-
-
-@dataclass(frozen=True)
-class _Birth:
-    """Prepares a new process before it becomes its program."""
-
-    guard_pid: int
-    most_files: tuple[int, int]
-    deaf: bool
-    last: bool
-
-    def __call__(self) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
-        # Everything that moves has to stop: signal it. The keeper kills processes that do not end.
-        signal_when_parent_ends(signal.SIGTERM if self.last else signal.SIGINT, self.guard_pid)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        if not self.deaf:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+def _prepare(guard_pid: int, most_files: tuple[int, int], *, deaf: bool, last: bool) -> None:
+    """Prepare a new process before it becomes its program."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, most_files)
+    # Everything that moves has to stop: signal it. The keeper kills processes that do not end.
+    signal_when_parent_ends(signal.SIGTERM if last else signal.SIGINT, guard_pid)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if not deaf:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
 def _signal_group(pid: int, number: int) -> None:

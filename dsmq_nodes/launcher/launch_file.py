@@ -50,7 +50,6 @@ def launch(
 
     Args:
         path: the launch file.
-        path: the launch file.
         args: its arguments, by name.
         duration_sec: seconds after which the launch ends, once all nodes are ready; None: it ends
             on Ctrl-C or SIGTERM.

@@ -67,7 +67,8 @@ class Examiner:
                     found += [
                         NodeFinding(index, unknown=why) for index in range(offset, len(nodes))
                     ]
-                self._restart()
+                self._end()
+                self._process = _start(self._mark)
         return found
 
     def classes_in(self, modules: list[str]) -> list[NodeClass]:
@@ -97,16 +98,8 @@ class Examiner:
                 return f"it ended the process, {describe(self._process.wait(_SILENCE_SEC))}"
         return f"it has not come to an end in {_SILENCE_SEC:g} s"
 
-    def _restart(self) -> None:
-        self._end()
-        self._process = _start(self._mark)
-
-    def close(self) -> None:
-        """End the process, and all that it has started."""
-        self._end()
-        become_subreaper(on=False)
-
     def _end(self) -> None:
+        """End the process, and all that it has started."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -124,7 +117,8 @@ class Examiner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._end()
+        become_subreaper(on=False)
 
 
 def _start(mark: str) -> "subprocess.Popen[bytes]":

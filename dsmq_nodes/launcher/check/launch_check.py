@@ -292,7 +292,7 @@ def _idle_remaps(each: _Examined, examined: list[_Examined]) -> Iterator[LaunchP
         if not any(_uses_topic(other, name) for other in sharing):
             own = {_base(topic)[0] for other in sharing for topic in _topics_of(other)}
             own -= {each for each in own if each.rpartition("/")[2] in NODE_SERVICES}
-            known = sorted({_as_written(topic, each.node) for topic in own})
+            known = sorted({topic.removeprefix(f"{each.node.namespace}/") for topic in own})
             message = f"nothing is called {shorten(name)} here; {did_you_mean(name, known)}"
             yield origin.problem(message, at_key=True)
 
@@ -307,10 +307,6 @@ def _topics_of(each: _Examined) -> Iterator[str]:
     for end in (*each.finding.published, *each.finding.subscribed):
         if not is_kits_own(end.topic):
             yield end.topic
-
-
-def _as_written(topic: str, node: ComposedNode) -> str:
-    return topic.removeprefix(f"{node.namespace}/")
 
 
 class _Ends:

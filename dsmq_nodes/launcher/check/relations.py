@@ -140,7 +140,8 @@ def _processes(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
         other = alone.get(node.process)
         if other is not None:
             name = shorten(node.process)
-            yield _process_origin(node).problem(f"a node is named {name} too; rename one")
+            origin = node.origin.within("process") if node.entry.process else node.origin
+            yield origin.problem(f"a node is named {name} too; rename one")
         for key, value, origin in _process_settings(node):
             before, first = settled.setdefault((node.process, key), (value, node))
             if before != value:
@@ -156,10 +157,6 @@ def _process_settings(node: ComposedNode) -> Iterator[tuple[str, object, Origin]
             yield key, getattr(node.entry, key), node.origin.within(key)
     for name, value in node.env.items():
         yield name, value, node.origin.within("env", name)
-
-
-def _process_origin(node: ComposedNode) -> Origin:
-    return node.origin.within("process") if node.entry.process else node.origin
 
 
 def _dependencies(composition: Composition) -> Iterator[LaunchProblem]:

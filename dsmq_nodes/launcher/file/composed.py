@@ -34,14 +34,10 @@ class Origin:
         """The place of the value."""
         return self.document.place(self.path)
 
-    @property
-    def key_place(self) -> Place:
-        """The place of its key, if it has one."""
-        return self.document.key_place(self.path)
-
     def problem(self, message: str, *, at_key: bool = False) -> LaunchProblem:
         """Return a problem with the value, or with its key."""
-        return self.document.problem(self.key_place if at_key else self.place, message)
+        place = self.document.key_place(self.path) if at_key else self.place
+        return self.document.problem(place, message)
 
 
 @dataclass(frozen=True)
@@ -78,11 +74,6 @@ class ComposedNode:
     def full_name(self) -> str:
         """The name in the graph, with its namespace: `/robot1/lidar`."""
         return f"{self.namespace}/{self.name}"
-
-    @property
-    def rate(self) -> float | None:
-        """The declared rate in Hz."""
-        return self.entry.rate
 
     def param_origin(self, path: Keys) -> Origin:
         """Return the place of a parameter, by its name and the names within it."""

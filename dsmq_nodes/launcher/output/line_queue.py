@@ -24,6 +24,7 @@ class LineQueue(Generic[ChunkT]):
     """Writes chunks in their order.
 
     Attributes:
+        is_paused: whether writing is paused.
         lost: how many lines were dropped since the last write.
         steps: a counter that grows while lines are written; `write` increases it.
     """
@@ -43,7 +44,7 @@ class LineQueue(Generic[ChunkT]):
         self._bytes = 0
         self._lines = 0
         self._wanted = False  # a write without a chunk is requested
-        self._is_paused = False
+        self.is_paused = False
         self._busy_lines = 0
         self._is_busy = False
         self._news = threading.Condition()
@@ -57,7 +58,7 @@ class LineQueue(Generic[ChunkT]):
             self._backlog.append((chunk, lines, size + _OVERHEAD_BYTES))
             self._bytes += size + _OVERHEAD_BYTES
             self._lines += lines
-            while self._bytes > _MOST_BYTES or (self._is_paused and self._lines > _MOST_PAUSED):
+            while self._bytes > _MOST_BYTES or (self.is_paused and self._lines > _MOST_PAUSED):
                 self.lost += self._taken()[1]
         self._wake_writer()
 
@@ -70,17 +71,12 @@ class LineQueue(Generic[ChunkT]):
     def pause(self) -> None:
         """Write nothing until `resume`; meanwhile a smaller backlog is kept."""
         with self._news:
-            self._is_paused = True
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether writing is paused."""
-        return self._is_paused
+            self.is_paused = True
 
     def resume(self) -> None:
         """Write again."""
         with self._news:
-            self._is_paused = False
+            self.is_paused = False
         self.poke()
 
     @property
@@ -111,7 +107,7 @@ class LineQueue(Generic[ChunkT]):
 
     def _wake_writer(self) -> None:
         if not self._waits:
-            if not self._is_paused:
+            if not self.is_paused:
                 self._turn()
             return
         if self._thread is None:
@@ -129,7 +125,7 @@ class LineQueue(Generic[ChunkT]):
     def _run(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: (self._backlog or self._wanted) and not self._is_paused)
+                self._news.wait_for(lambda: (self._backlog or self._wanted) and not self.is_paused)
             self._turn()
 
     def _turn(self) -> None:

@@ -74,7 +74,7 @@ class LogFiles:
     """The log files of a launch; one thread writes them all, so a hanging disk blocks nothing."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        """Make the files; `say` is called with their errors, in another thread."""
+        """Make the files; `report` is called with their errors, in another thread."""
         self._report = report
         self._queue: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 

@@ -114,7 +114,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
         _argv(nodes, root),
         {**env, **_settings_variables(nodes)},
         tuple(
-            NodePlan(node.full_name, node.entry.node or "", node.rate)
+            NodePlan(node.full_name, node.entry.node or "", node.entry.rate)
             for node in nodes
             if node.entry.node is not None or node.entry.rclpy
         ),
@@ -160,7 +160,7 @@ def environment_of(node: ComposedNode) -> NodeEnvironment:
     return NodeEnvironment(
         name=node.name,
         namespace=node.namespace or None,
-        rate_hz=node.rate,
+        rate_hz=node.entry.rate,
         params=dict(node.params),
         remap=node.remap,
         places=node.param_places,

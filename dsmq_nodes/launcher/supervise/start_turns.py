@@ -19,19 +19,14 @@ class StartTurns:
     """Starts about as many processes at once as there are CPUs.
 
     If a large launch started all at once, none would make progress, not even the broker.
+
+    Attributes:
+        free: the turns that are left; `started` gives one back.
     """
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(cores() + 1)  # one of them waits for the disk
+        self.free = asyncio.Semaphore(cores() + 1)  # one of them waits for the disk
         self._running: set[asyncio.Task[None]] = set()
-
-    async def mine(self) -> None:
-        """Wait for a turn; `started` gives it back."""
-        await self._free.acquire()
-
-    def not_started(self) -> None:
-        """Give an unused turn back."""
-        self._free.release()
 
     def started(self, member: "Member") -> None:
         """Give the turn back when a process that was just started no longer needs it."""
@@ -50,4 +45,4 @@ class StartTurns:
                 await member.changed_within(_SAMPLE_SEC)
                 idle = 0 if is_busy(pid) else idle + 1
         finally:
-            self._free.release()
+            self.free.release()

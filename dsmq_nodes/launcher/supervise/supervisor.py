@@ -304,13 +304,13 @@ class Supervisor:
 
     async def _start_in_turn(self, member: Member) -> bool:
         member.wait_for(TURN)
-        await self._turns.mine()
+        await self._turns.free.acquire()
         started = False
         try:
             started = await self._start(member)
         finally:
             if not started:
-                self._turns.not_started()
+                self._turns.free.release()
         if started:
             self._turns.started(member)
         return started

@@ -29,7 +29,7 @@ class StopMemory:
     """The emergency stop of a launch."""
 
     def __init__(self, file: Path, report: Callable[[str], None]) -> None:
-        """Keep the stop in `file`; `say` shows a line."""
+        """Keep the stop in `file`; `report` shows a line."""
         self._file, self._report = file, report
         self._spare = file.with_suffix(".new")
         self._stop: EmergencyStop | None = None
