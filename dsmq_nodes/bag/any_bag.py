@@ -4,14 +4,13 @@ from pathlib import Path
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.atomic import file_name
-from dsmq_nodes.bag.file.mcap_reader import McapFile, check_no_pipe, opened
+from dsmq_nodes.bag.file.contents import ROS_ENCODINGS
+from dsmq_nodes.bag.file.mcap_reader import ROS1_MAGIC, McapFile, check_no_pipe, opened
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.errors import BagError
 
-_ROS1_MAGIC = b"#ROSBAG V"
-_ROS_ENCODINGS = frozenset({"cdr", "ros1"})
 _ROS_METADATA = "metadata.yaml"
 _LEROBOT_INFO = "meta/info.json"
 _BAGS = (".mcap", ".db3", ".bag", ".zstd", ".zst")
@@ -62,13 +61,13 @@ def is_mcap(path: Path) -> bool:
         BagError: the file is a pipe or a device.
     """
     check_no_pipe(path)
-    return not (path.is_dir() or any(_starts_with(path, each) for each in (_ROS1_MAGIC, b"SQLite")))
+    return not (path.is_dir() or any(_starts_with(path, each) for each in (ROS1_MAGIC, b"SQLite")))
 
 
 def _is_of_ros(path: Path) -> bool:
-    if path.is_dir() or path.suffix in _ROS_SUFFIXES or _starts_with(path, _ROS1_MAGIC):
+    if path.is_dir() or path.suffix in _ROS_SUFFIXES or _starts_with(path, ROS1_MAGIC):
         return True
-    return not _ROS_ENCODINGS.isdisjoint(each.channel.encoding for each in McapFile(path).counts())
+    return not ROS_ENCODINGS.isdisjoint(each.channel.encoding for each in McapFile(path).counts())
 
 
 def _ros(paths: list[Path], topics: Selection | None) -> BagSource:

@@ -28,11 +28,11 @@ class BagSource(Protocol):
     @property
     def topics(self) -> dict[str, str]:
         """The type name of each topic."""
-        return {each.channel.topic: each.channel.type_name for each in self.counts()}
+        return {each.channel.topic: each.channel.type_name for each in self.raw_counts()}
 
     def __len__(self) -> int:
         """Return the number of messages."""
-        return sum(each.messages for each in self.counts())
+        return sum(each.messages for each in self.raw_counts())
 
     def compression(self) -> str:
         """Return the compression of its files."""

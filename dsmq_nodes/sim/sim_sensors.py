@@ -21,11 +21,7 @@ _RATES: Final = ("gyro", "accelerometer")
 
 
 class SimImu:
-    """An IMU at a site that has a gyro, an accelerometer, a framequat, or some of them.
-
-    Attributes:
-        site: the name of the site and of its frame.
-    """
+    """An IMU at a site that has a gyro, an accelerometer, a framequat, or some of them."""
 
     def __init__(self, world: World, site: str, seed: int) -> None:
         """Read the sensors of a site.
@@ -33,7 +29,6 @@ class SimImu:
         Raises:
             SimulationError: there is no such site, or it has no gyro and no accelerometer.
         """
-        self.site = site
         self._world = world
         self._random = np.random.default_rng([seed, 1])
         self._sensors = world.sensors_at(world.find("site", site, "imu"))
@@ -71,11 +66,7 @@ class SimImu:
 
 
 class SimLidar:
-    """A lidar that turns in the plane of a site; it ignores the body that it is fixed to.
-
-    Attributes:
-        site: the name of the site and of its frame.
-    """
+    """A lidar that turns in the plane of a site; it ignores the body that it is fixed to."""
 
     def __init__(
         self,
@@ -94,7 +85,6 @@ class SimLidar:
         Raises:
             SimulationError: there is no such site.
         """
-        self.site = site
         self._world, self._noise, self._beams = world, noise, beams
         self._random = np.random.default_rng([seed, 2])
         self._number = world.find("site", site, "lidar")

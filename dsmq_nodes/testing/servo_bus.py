@@ -24,6 +24,7 @@ virtual time, bytes are at the other end at once.
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import sys
@@ -62,7 +63,7 @@ class FakePort:
         self.bus = bus
         self._path, self._is_socket = Path(path), is_socket
         self._loop = asyncio.get_running_loop()
-        self._open: list[int | socket.socket] = []
+        self._open: list[io.FileIO | socket.socket] = []
 
     def plug(self) -> None:
         """Make the port appear."""
@@ -79,8 +80,9 @@ class FakePort:
         master, slave = os.openpty()
         os.set_blocking(master, False)
         tty.setraw(slave)
-        self._open = [master, slave]  # the slave too: the master ends when no slave is open
-        self._serve(master)
+        # The slave too: the master ends when no slave is open.
+        self._open = [io.FileIO(each, "r+") for each in (master, slave)]
+        self._serve(self._open[0])
         link = self._path.with_name(self._path.name + ".new")
         link.unlink(missing_ok=True)
         link.symlink_to(os.ttyname(slave))
@@ -93,10 +95,7 @@ class FakePort:
         self._path.unlink(missing_ok=True)
         for each in self._open:
             self._loop.remove_reader(each)
-            if isinstance(each, int):
-                os.close(each)
-            else:
-                each.close()
+            each.close()
         self._open = []
         self.bus.lose_power()
 
@@ -145,12 +144,12 @@ class FakePort:
         self._open.append(client)
         self._serve(client)
 
-    def _serve(self, end: int | socket.socket) -> None:
+    def _serve(self, end: io.FileIO | socket.socket) -> None:
         self._loop.add_reader(end, self._readable, end)
 
-    def _readable(self, end: int | socket.socket) -> None:
+    def _readable(self, end: io.FileIO | socket.socket) -> None:
         try:
-            data = os.read(end if isinstance(end, int) else end.fileno(), 4096)
+            data = os.read(end.fileno(), 4096)
         except BlockingIOError:
             return
         except OSError:
@@ -167,10 +166,10 @@ class FakePort:
             else:
                 self._write(end, answer)
 
-    def _write(self, end: int | socket.socket, data: bytes) -> None:
+    def _write(self, end: io.FileIO | socket.socket, data: bytes) -> None:
         if end in self._open:  # else it was unplugged meanwhile
             with contextlib.suppress(OSError):
-                os.write(end if isinstance(end, int) else end.fileno(), data)
+                os.write(end.fileno(), data)
 
 
 class ServoBusParameters(Parameters):

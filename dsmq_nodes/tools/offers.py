@@ -38,8 +38,8 @@ def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
                 name = topic.name.removesuffix(sign)
                 offer = found.setdefault(name, Offer(name))
                 (offer.servers if sign == REPLY else offer.clients).extend(topic.publishers)
-                types = [end.type for end in topic.publishers if end.type]
-                offer.type = offer.type or _offered_type(next(iter(types), ""))
+                types = (service_type(end.type) for end in topic.publishers if end.type)
+                offer.type = offer.type or next(types, "").removesuffix("_SendGoal")
     return {name: found[name] for name in sorted(found) if hidden or not is_hidden(name)}
 
 
@@ -56,11 +56,6 @@ def actions(graph: GraphModel) -> dict[str, Offer]:
             name = offer.name.removesuffix(_SEND_GOAL)
             found[name] = Offer(name, offer.type, offer.servers, offer.clients)
     return found
-
-
-def _offered_type(type_name: str) -> str:
-    """Return the type of a service or an action, from the type of one of its messages."""
-    return service_type(type_name).removesuffix("_SendGoal")
 
 
 def nodes(graph: GraphModel, *, hidden: bool = False) -> list[str]:

@@ -29,7 +29,6 @@ def write_npz(
     Lists of one length make an array of more dimensions, bytes of one length an array of uint8.
     Other lists, objects and fields of mixed types are JSON texts. Returns the number of messages,
     and the numbered names of topics.
-    the numbered names of topics.
 
     Raises:
         BagError: the file exists already, or cannot be written.

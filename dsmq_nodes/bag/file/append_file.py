@@ -68,9 +68,6 @@ class NewFile:
         """Whether another program has truncated the file."""
         return os.fstat(self._raw.fileno()).st_size < self._size_bytes
 
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered."""
-
     def keep(self) -> None:
         """Mark the current size as good."""
         self._good_bytes = self._size_bytes

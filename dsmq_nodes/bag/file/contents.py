@@ -6,6 +6,7 @@ from typing import Final
 TEXT: Final = "text"
 """The encoding of plain clients' messages that are not JSON objects."""
 
+ROS_ENCODINGS: Final = frozenset({"cdr", "ros1"})
 _MOST_LATCHED: Final = 1000
 _LATCHED: Final = "latched"
 _LATCHED_DEPTH: Final = "latched_depth"

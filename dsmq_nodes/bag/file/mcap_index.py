@@ -24,7 +24,6 @@ from mcap.records import (
     ChunkIndex,
     DataEnd,
     Footer,
-    Header,
     McapRecord,
     MetadataIndex,
     Schema,
@@ -117,7 +116,6 @@ class Index:
     """The contents of a file.
 
     Attributes:
-        profile: MCAP's name for the kind of messages.
         counts: the number of messages of each channel.
         start_ns: the log time of the first message; None when there is none.
         end_ns: the log time of the last message; None when there is none.
@@ -126,7 +124,6 @@ class Index:
         compressions: the compressions of the chunks.
     """
 
-    profile: str = ""
     schemas: dict[int, Schema] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
     spans: list[Span] = field(default_factory=list)
@@ -156,14 +153,12 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
     first = next(heads(stream, len(MAGIC), footer_at), None)
     if first is None or first.opcode != Opcode.HEADER:
         raise ValueError("it does not begin with a header")
-    header = cast("Header", parsed(first.opcode, content(stream, first)))
+    parsed(first.opcode, content(stream, first))  # raises if the header is damaged
     begin = first.at + first.length
     found = None
     if begin <= footer.summary_start < footer_at:
         found = _summary(stream, begin, footer, footer_at)
-    index = found or _scan(stream, begin, footer_at)
-    index.profile = header.profile
-    return index
+    return found or _scan(stream, begin, footer_at)
 
 
 class SalvagedSummary(NamedTuple):

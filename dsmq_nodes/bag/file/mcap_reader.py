@@ -1,7 +1,7 @@
 """Reads one MCAP file, and explains its faults in words."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, NamedTuple
@@ -18,8 +18,9 @@ from dsmq_nodes.errors import BagError
 from dsmq_nodes.given_files import is_endless
 
 REPEATED: Final = ("repeated", "true")  # marks messages repeated from the previous file
+ROS1_MAGIC: Final = b"#ROSBAG V"
 _OTHERS: Final = {
-    b"#ROSBAG V": "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` converts it",
+    ROS1_MAGIC: "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` converts it",
     b"SQLite format 3": (
         "a SQLite database; if it belongs to a ROS 2 bag, convert the folder that contains it: "
         "`dsmq-nodes bag convert FOLDER -o NAME`"
@@ -50,6 +51,14 @@ def channel_counts(
 ) -> list[ChannelCount]:
     """Return the number of messages of each channel, given both by channel number."""
     return [ChannelCount(channel, counts.get(number, 0)) for number, channel in channels.items()]
+
+
+def added(counts: Iterable[ChannelCount]) -> list[ChannelCount]:
+    """Return each channel once, with summed counts: files and publishers share channels."""
+    total: dict[Channel, int] = {}
+    for each in counts:
+        total[each.channel] = total.get(each.channel, 0) + each.messages
+    return [ChannelCount(channel, count) for channel, count in total.items()]
 
 
 class McapFile:
@@ -130,8 +139,8 @@ class McapFile:
     ) -> Iterator[tuple[Record, bool]]:
         """Yield as `records`, with whether each message repeats a latched one of an earlier file.
 
-        BagError: the file is damaged.
-            BagError: it is damaged.
+        Raises:
+            BagError: the file is damaged.
         """
         channels, repeated = self._channels, self._repeated
         for message in self._messages(topics, start_ns, end_ns):
@@ -202,10 +211,6 @@ class McapFile:
     def _parsed(self, found: list[Head]) -> list[McapRecord | None]:
         with opened(self.path) as stream, self._in_words():
             return [parsed(head.opcode, content(stream, head)) for head in found]
-
-    def profile(self) -> str:
-        """MCAP's name for the encoding conventions of the messages."""
-        return self._index.profile
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:

@@ -180,15 +180,10 @@ def unpacked(chunk: Chunk) -> bytes:
     size_bytes = chunk.uncompressed_size
     if size_bytes > MOST_UNPACKED:
         raise ValueError(f"a chunk of {size_bytes} bytes; {MOST_UNPACKED} are unpacked at most")
-    match chunk.compression:
-        case "":
-            data = chunk.data
-        case "zstd":
-            data = _zstd(chunk.data, size_bytes)
-        case "lz4":
-            data = _lz4(chunk.data, size_bytes)
-        case other:
-            raise ValueError(f"its chunks are compressed as {other!r}: only zstd and lz4 work")
+    kind = chunk.compression
+    if kind not in _UNPACKERS:
+        raise ValueError(f"its chunks are compressed as {kind!r}: only zstd and lz4 work")
+    data = _UNPACKERS[kind](chunk.data, size_bytes)
     if len(data) != size_bytes:
         raise ValueError("a chunk does not have the size that it declares")
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
@@ -215,15 +210,8 @@ def begin_of_chunk(data: bytes, length: int) -> bytes:
     size_bytes, packed = min(size_bytes, MOST_UNPACKED), data[at + 8 :]
     if int.from_bytes(data[at : at + 8], "little") != length - at - 8:
         raise ValueError("the lengths of a chunk and of its records do not agree")
-    match data[_CHUNK_HEAD.size : at]:
-        case b"":
-            return packed
-        case b"zstd":
-            return _zstd(packed, size_bytes)
-        case b"lz4":
-            return _lz4(packed, size_bytes)
-        case _:
-            return b""
+    unpack = _UNPACKERS.get(data[_CHUNK_HEAD.size : at].decode(errors="replace"))
+    return unpack(packed, size_bytes) if unpack is not None else b""
 
 
 def _zstd(packed: bytes, size_bytes: int) -> bytes:
@@ -246,6 +234,13 @@ def _lz4(packed: bytes, size_bytes: int) -> bytes:
         return _pieces(read, size_bytes)
     except (RuntimeError, EOFError) as error:
         raise ValueError(f"a chunk cannot be decompressed: {error}") from None
+
+
+_UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
+    "": lambda packed, _: packed,
+    "zstd": _zstd,
+    "lz4": _lz4,
+}
 
 
 def _pieces(read: Callable[[int], bytes], size_bytes: int) -> bytes:

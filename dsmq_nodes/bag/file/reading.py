@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from dsmq_nodes.bag.bag_source import BagSource
-from dsmq_nodes.bag.file.contents import Attachment, Channel
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.file.contents import Attachment
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record, added
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.omitted import Omitted
 
@@ -40,15 +40,12 @@ class McapBag(BagSource):
 
     def counts(self) -> list[ChannelCount]:
         """Return the channels of all files, with their message counts."""
-        total: dict[Channel, int] = {}
-        for number, file in enumerate(self.files):
-            for each in file.counts(with_repeated=number == 0):
-                total[each.channel] = total.get(each.channel, 0) + each.messages
-        return [
-            ChannelCount(each, total[each])
-            for each in total
-            if self._selection is None or each.topic in self._selection
-        ]
+        return added(
+            each
+            for number, file in enumerate(self.files)
+            for each in file.counts(with_repeated=number == 0)
+            if self._selection is None or each.channel.topic in self._selection
+        )
 
     def compression(self) -> str:
         """Return the compression of its chunks."""

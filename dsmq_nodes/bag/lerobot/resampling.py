@@ -38,12 +38,10 @@ class Frames:
     """An unbroken run of frames.
 
     Attributes:
-        begin_ns: the first tick.
         taken: for each topic, the message number of each frame.
         worst_age_ns: for each topic, the greatest age of a message.
     """
 
-    begin_ns: int
     taken: dict[str, Integers]
     worst_age_ns: dict[str, int]
 
@@ -101,7 +99,6 @@ def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Itera
         for part in range(first, after, most_frames):
             cut = slice(part, min(part + most_frames, after))
             yield Frames(
-                int(ticks[part]),
                 {name: each[cut] for name, each in taken.items()},
                 {name: int(each[cut].max()) for name, each in ages.items()},
             )

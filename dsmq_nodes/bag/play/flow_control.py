@@ -119,7 +119,7 @@ class Flow:
         self._budget_bytes = statistics.budget_bytes
         published = self._session.published
         edges = {each.name: each.edges for each in statistics.topics if each.name in published}
-        nodes = {e.subscriber for found in edges.values() for e in found if _keeps_depth(e)}
+        nodes = {e.subscriber for found in edges.values() for e in found if e.depth} - {""}
         served = {each.name for each in statistics.topics if each.publishers}
         self._nodes = {node for node in nodes if node + _SERVICE + REPLY in served}
         self._depths = {
@@ -143,10 +143,6 @@ class Flow:
             if put:
                 found |= set(_lagging(topic.name, topic.edges))
         return found
-
-
-def _keeps_depth(edge: EdgeCounters) -> bool:
-    return bool(edge.subscriber and edge.depth)
 
 
 def _lagging(topic: str, edges: Iterable[EdgeCounters]) -> list[str]:

@@ -28,7 +28,7 @@ from dsmq_nodes.tools.graph_model import EndpointModel, read_schema
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC
 
-_NAME: Final = "player"  # /...` would be~the node name for topics `~/...`~/...` would be
+_NAME: Final = "player"  # the node name for topics `~/...`
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
 _LONGEST_SEC: Final = 2e10  # longer than any file; stands for "inf"
@@ -155,7 +155,7 @@ class Player:
             self._session.advertise(CLOCK_TOPIC, Clock.type_name)
 
     def _wait_for_subscribers(self, topics: set[str]) -> None:
-        """Wait, without a limit, until each topic has enough subscribers; `say` what is missing."""
+        """Wait without a limit until each topic has enough subscribers; report what is missing."""
         count, reported = self._playing.wait_for, ""
         with contextlib.closing(self._session.graphs(exact=True)) as graphs:
             for graph in graphs:

@@ -16,7 +16,6 @@ from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record, channel_counts
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
-MAGIC: Final = b"SQLite format 3\0"
 _NS: Final = range(-(1 << 63), 1 << 63)
 # In a damaged file a time may be text or bytes, which sort after all numbers.
 _HAS_TIME: Final = "typeof(timestamp) = 'integer'"

@@ -27,7 +27,6 @@ from dsmq_nodes.bag.file.mcap_records import MOST_UNPACKED, PIECE_BYTES
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
-MAGIC: Final = b"#ROSBAG V"
 _VERSIONS: Final = (b"#ROSBAG V2.0\n", b"#ROSBAG V1.2\n")
 _VERSION_BYTES: Final = len(_VERSIONS[0])
 _RUN_BYTES: Final = 1 << 20  # of consecutive messages outside of chunks

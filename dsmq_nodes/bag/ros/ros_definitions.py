@@ -10,7 +10,7 @@ from rosbags.typesys.msg import MSGParser
 from dsmq_nodes.bag.ros.ros_values import PADDING
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_folders import definition_in_folders
-from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition
+from dsmq_nodes.messages.schema.interface_text import FieldType
 
 _WIDE_LIMIT: Final = re.compile(r"\bwstring<=\d+")
 _ANNOTATIONS: Final = re.compile(r"(?:\s*@\w+(?:\s*\([^)]*\))?)+")
@@ -123,19 +123,12 @@ def types_in_packages(name: str, known: dict[str, Any]) -> dict[str, Any]:
     while pending:
         if (each := pending.pop()) in found or each in known:
             continue
-        definition = _definition(each)
+        definition = definition_in_folders(each) if "/msg/" in each else None
         if definition is not None:
-            found |= types_of_text(_fields_of(definition), each)
+            fields = (f"{_type_text(inner.type)} {inner.name}" for inner in definition.fields)
+            found |= types_of_text("\n".join(fields), each)
             pending += [inner.type.base for inner in definition.fields if inner.type.is_message]
     return found
-
-
-def _definition(type_name: str) -> MessageDefinition | None:
-    return definition_in_folders(type_name) if "/msg/" in type_name else None
-
-
-def _fields_of(definition: MessageDefinition) -> str:
-    return "\n".join(f"{_type_text(each.type)} {each.name}" for each in definition.fields)
 
 
 def _type_text(kind: FieldType) -> str:

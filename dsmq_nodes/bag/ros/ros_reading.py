@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dsmq_nodes.bag.bag_source import BagSource, note_omitted
-from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.file.contents import ROS_ENCODINGS, Attachment, Channel, latched_metadata
+from dsmq_nodes.bag.file.mcap_reader import ROS1_MAGIC, ChannelCount, McapFile, Record, added
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.bag.ros.db3_file import Db3File
-from dsmq_nodes.bag.ros.ros1_file import MAGIC as ROS1_MAGIC
 from dsmq_nodes.bag.ros.ros1_file import Ros1File
 from dsmq_nodes.bag.ros.ros_folder import (
     METADATA,
@@ -30,7 +29,6 @@ from dsmq_nodes.bag.ros.ros_types import RosDecoder, UnknownTypeError
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.topics.compatible import compare
 
-ENCODINGS: Final = frozenset({"cdr", "ros1"})
 _TIMES: Final = range(1 << 64)
 
 
@@ -151,14 +149,6 @@ class RosBag(BagSource):
                     f"{found.get(topic, 0)}"
                 )
 
-    @property
-    def topics(self) -> dict[str, str]:
-        """The type name of each topic."""
-        return {each.channel.topic: each.channel.type_name for each in self._wanted()}
-
-    def __len__(self) -> int:
-        return sum(each.messages for each in self._wanted())
-
     def _wanted(self) -> list[ChannelCount]:
         chosen = self._selection
         return [each for each in self._all if chosen is None or each.channel.topic in chosen]
@@ -173,16 +163,14 @@ class RosBag(BagSource):
 
     def raw_counts(self) -> list[ChannelCount]:
         """Return the ROS channels, with their message counts."""
-        return _added(self._wanted())
+        return added(self._wanted())
 
     def counts(self) -> list[ChannelCount]:
         """Return the channels in the kit's form, except omitted ones, with their message counts."""
-        return _added(
-            [
-                ChannelCount(self._channel(each.channel), each.messages)
-                for each in self._wanted()
-                if self._is_read(each.channel)
-            ]
+        return added(
+            ChannelCount(self._channel(each.channel), each.messages)
+            for each in self._wanted()
+            if self._is_read(each.channel)
         )
 
     def attachments(self) -> list[Attachment]:
@@ -246,7 +234,7 @@ class RosBag(BagSource):
         if raw.topic in self.omitted.topics:
             return False
         try:
-            if raw.encoding not in ENCODINGS:
+            if raw.encoding not in ROS_ENCODINGS:
                 raise UnknownTypeError(f"its messages are in {raw.encoding!r}, which is not CDR")
             self._decoders[raw] = RosDecoder(raw, lambda: self._first(raw))
         except ValueError as error:
@@ -297,11 +285,3 @@ class RosBag(BagSource):
 def _unpacked(raw: Record) -> bytes:
     """Return a message's data, decompressed if ROS 2 compressed it."""
     return raw.data if raw.channel.encoding == "ros1" else unpacked_message(raw.data)
-
-
-def _added(counts: list[ChannelCount]) -> list[ChannelCount]:
-    """Return each channel once, with summed counts: files and publishers share channels."""
-    total: dict[Channel, int] = {}
-    for each in counts:
-        total[each.channel] = total.get(each.channel, 0) + each.messages
-    return [ChannelCount(channel, count) for channel, count in total.items()]

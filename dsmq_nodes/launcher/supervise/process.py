@@ -35,14 +35,12 @@ class Process:
     """A process that was started, in a session of its own.
 
     Attributes:
-        name: its name in the output.
         pid: its process id, and the id of its process group.
         warning: the settings that the system has refused; empty: none.
         status: None while it runs, then its exit status; -N when signal N has ended it.
     """
 
-    def __init__(self, name: str, pid: int, warning: str, guard: "Guard", *lines: "_Lines") -> None:
-        self.name = name
+    def __init__(self, pid: int, warning: str, guard: "Guard", *lines: "_Lines") -> None:
         self.pid = pid
         self.warning = warning
         self.status: int | None = None
@@ -173,7 +171,7 @@ class Guard:
             theirs.insert(0, os.dup(sys.stdout.fileno() if terminal else theirs[0]))
             self._started += 1
             answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
-            self._starting[self._started] = _Starting(plan.name, tuple(lines), answer)
+            self._starting[self._started] = _Starting(tuple(lines), answer)
             request = {
                 "start": self._started,
                 "argv": plan.argv,
@@ -231,7 +229,7 @@ class Guard:
         elif "started" in answer:
             # Made here, not by the waiting task: its end may come with the same read.
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
-            process = Process(starting.name, pid, answer["warning"], self, *starting.lines)
+            process = Process(pid, answer["warning"], self, *starting.lines)
             self._running[pid] = process
             if starting.process.cancelled():  # nothing waits for it any longer
                 process.send_signal(signal.SIGKILL)
@@ -272,7 +270,6 @@ def may_fork(plan: ProcessPlan) -> bool:
 
 @dataclass(frozen=True)
 class _Starting:
-    name: str
     lines: tuple["_Lines", ...]
     process: asyncio.Future[Process]
 

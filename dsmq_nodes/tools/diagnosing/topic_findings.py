@@ -159,7 +159,7 @@ def _profiles(seen: Seen) -> Iterator[Finding]:
 
 
 def _silent(seen: Seen) -> Iterator[Finding]:
-    before = {topic.name: topic for topic in seen.before.topics}
+    before = {topic.name: topic.total for topic in seen.before.topics}
     now = {topic.name: topic for topic in seen.now.topics}
     for topic in visible_topics(seen):
         readers, counted = readers_of(topic), now.get(topic.name)
@@ -175,7 +175,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
         who = ", ".join(writers_of(topic))
         if not counted.total:
             text = f"{topic.name}: {who} has published nothing yet"
-        elif not topic.latched and _grown(before.get(topic.name), counted) == 0:
+        elif not topic.latched and before.get(topic.name) == counted.total:
             text = f"{topic.name}: nothing comes from {who} "
             text += f"({count(counted.total, 'message')} earlier)"
         else:
@@ -205,10 +205,6 @@ def _advice_on(writers: list[str]) -> str:
         f"`dsmq-nodes node log {writers[0]}` shows what it says, `dsmq-nodes node info "
         f"{writers[0]}` which topics it may be waiting for."
     )
-
-
-def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
-    return now.total - (before.total if before is not None else 0)
 
 
 def _suppressed(seen: Seen, topic: TopicModel) -> str:
