@@ -34,7 +34,7 @@ def heads(error: LaunchFileError) -> list[str]:
 def test_a_file_is_read_by_the_rules_of_yaml_1_2() -> None:
     node = read(GOOD).nodes[0]
     assert node.full_name == "/robot1/lidar"
-    assert node.rate == 10.0
+    assert node.entry.rate == 10.0
     assert node.remap == {"scan": "front/scan"}
     assert node.params == {
         "range_max": 8,
