@@ -770,23 +770,33 @@ def test_an_empty_list_of_yaml_has_no_elements(
 def test_a_list_that_the_file_changes_later_and_an_iterator_stay_as_they_were_given(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """What is no list stays what it is: a mapping, and attributes of a class of the file."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     text = """
+    import os
     from launch import LaunchDescription
     from launch.actions import ExecuteProcess, ForLoop, GroupAction
     from launch_ros.actions import Node
 
+    class Named(Node):
+        def __init__(self, **given):
+            self.own = {'e'}
+            super().__init__(**given)
+            self.own.add('f')
+
     def generate_launch_description():
         words = ['a']
-        node = Node(executable='ls', arguments=words, remappings=zip('b', 'c'))
+        given = {'arguments': words, 'remappings': zip('b', 'c'), 'additional_env': os.environ}
+        node = Named(executable='ls', **given)
         words.append('d')
         twice = GroupAction(each for each in [node])
         return LaunchDescription([twice, twice])
     """
+    monkeypatch.setenv("GIVEN", "1")
     write(tmp_path, {"lists.launch.py": text})
     plan = load_ros_plan(tmp_path / "lists.launch.py", {})
     words = ("ls", "a", "--ros-args", "-r", "b:=c")
-    assert [each.argv for each in plan.nodes] == [words, words]
+    assert [(each.argv, each.env["GIVEN"]) for each in plan.nodes] == [(words, "1")] * 2
 
 
 def test_an_executable_of_a_shell_a_folder_and_the_description_of_an_argument(arm: Path) -> None:

@@ -173,7 +173,7 @@ def test_loops(tmp_path: Path) -> None:
     (tmp_path / "a.launch.xml").write_text(
         """
         <launch>
-          <arg name="robots" default="{name: a, id: 1};{name: b}"/>
+          <arg name="robots" default="{name: a, id: [1, 2]};{name: b}"/>
           <for_each values="$(var robots)">
             <executable cmd="echo $(for-var name) $(for-var id none)"/>
           </for_each>
@@ -192,10 +192,10 @@ def generate_launch_description():
     def number(i):
         return [ExecuteProcess(cmd=['echo', str(i)])]
     return LaunchDescription([
-        ForEach('{name: a, id: 1};{name: b}', function=each), ForLoop('2', function=number),
+        ForEach('{name: a, id: [1, 2]};{name: b}', function=each), ForLoop('2', function=number),
     ])
 """
     )
     for name in ("a.launch.xml", "a.launch.py"):
         argv = [each.argv[1:] for each in load_ros_plan(tmp_path / name, {}).nodes]
-        assert argv == [("a", "1"), ("b", "none"), ("0",), ("1",)]
+        assert argv == [("a", "[1, 2]"), ("b", "none"), ("0",), ("1",)]

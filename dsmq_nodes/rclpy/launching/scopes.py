@@ -154,7 +154,7 @@ class Round(Action):
     def act(self, context: Visit) -> None:
         """Visit the actions."""
         before = context.around.variables
-        context.around.variables = before | texts_of(self.variables, context)
+        context.around.variables = before | {k: str(v) for k, v in self.variables.items()}
         visit_all(self.actions, context, self.place)
         context.around.variables = before
 

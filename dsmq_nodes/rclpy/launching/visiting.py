@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, dataclass_transform
@@ -55,10 +55,11 @@ class Described:
         return made
 
     def __post_init__(self) -> None:
-        """Copy what can be iterated: a visit may follow another, and the file may change a list."""
-        for name, value in vars(self).items():
-            if isinstance(value, Iterable) and not isinstance(value, str | dict | tuple):
-                setattr(self, name, list(value))
+        """Copy lists and iterators: a visit may follow another, and the file may change a list."""
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            if isinstance(value, Iterable) and not isinstance(value, str | Mapping | tuple):
+                setattr(self, each.name, list(value))
 
 
 @dataclass
