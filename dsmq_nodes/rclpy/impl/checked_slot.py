@@ -25,12 +25,12 @@ def checked_slot(
 
 
 class EqualBySlots:
-    """Objects of one class are equal if the values in their slots are."""
+    """Objects with the same slots are equal if the values in them are."""
 
     __slots__: Sequence[str] = ()
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, type(self)):
+        if not isinstance(other, EqualBySlots) or other.__slots__ != self.__slots__:
             return False
         return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
 

@@ -125,4 +125,14 @@ for f, xs in (
 ):
     for x in xs:
         print(f.__name__, x[:10], tried(f, x))
+
+
+class Three(QoSProfile):
+    """A profile of a program's own."""
+
+    def __init__(self):
+        super().__init__(depth=3)
+
+
+print(Three() == QoSProfile(depth=3), QoSProfile(depth=3) == Three() != QoSProfile(depth=4))
 rclpy.shutdown()
