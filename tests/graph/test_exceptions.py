@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from dsmq_nodes import Node
+from dsmq_nodes import Node, spin_once
 from dsmq_nodes.graph.spin import exceptions, shutdown
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
@@ -176,6 +176,22 @@ def test_the_memory_that_an_exception_needs_to_end_the_node_is_reserved(
     node.create_timer(0.1, tick)
     with pytest.raises(MemoryError, match="of the callback"):
         graph.run_for(1.0)
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_node_that_is_spun_again_after_an_exception_has_its_reserve() -> None:
+    reserves: list[int] = []
+
+    def tick() -> None:
+        reserves.append(len(shutdown.memory_reserve))
+        raise ValueError("of the callback")
+
+    with Node("robot") as node:
+        node.create_timer(0.01, tick)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="of the callback"):
+                spin_once(node)
+    assert reserves == [1, 1]
 
 
 async def _forgotten(node: Node) -> None:

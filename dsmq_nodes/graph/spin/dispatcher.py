@@ -144,6 +144,8 @@ class Dispatcher:
     def spin_with(self, ended: asyncio.Future[None] | None) -> None:
         """Call callbacks until `ended` is done; None: the spinning has ended."""
         self.ended, self.is_over = ended, False
+        if ended is not None:
+            shutdown.reserve_memory()  # an exception of an earlier spinning has freed it
         if self.is_shut_down:  # checked last: another thread may shut it down now
             self.is_over = True
 
