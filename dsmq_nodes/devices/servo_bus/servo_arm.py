@@ -286,7 +286,7 @@ class ServoArm(Node):
         await self._read_alarms(answers)
         self._take(present, answers)
         now_sec = self._now_sec()
-        late_sec, self._cycled_sec = now_sec - self._cycled_sec, now_sec
+        late_sec, self._cycled_sec = now_sec - self._cycled_sec - self.period_sec, now_sec
         if late_sec > self.params.command_timeout and self._motion.is_moving:
             self._motion.hold()  # the straight way to where it should be now is not its path
             self.get_logger().warning(f"the driver stood still for {late_sec:.1f} s: the arm holds")

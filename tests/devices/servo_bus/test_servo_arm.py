@@ -444,6 +444,14 @@ def test_a_driver_that_stood_still_holds_instead_of_leaving_the_path(
     assert arm.goals[0] == held < moved(0.41)
 
 
+def test_a_driver_whose_timeout_is_shorter_than_its_period_does_not_stand_still(
+    graph: Graph, tmp_path: Path
+) -> None:
+    arm = Arm(graph, tmp_path, command_timeout=0.005)
+    handle = (follower := Follower(arm)).send(["shoulder_pan"], [0.4], [0.8])
+    assert follower.end(handle)[0] == GoalStatus.STATUS_SUCCEEDED
+
+
 def test_a_goal_that_is_not_reached_is_aborted(graph: Graph, tmp_path: Path) -> None:
     arm = Arm(graph, tmp_path, max_speed=0.1)
     follower = Follower(arm)
