@@ -14,6 +14,7 @@ from typing_extensions import override
 from dsmq_nodes.devices.port import Port
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import PortLostError
+from dsmq_nodes.graph.callback import Result
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 
@@ -91,9 +92,8 @@ class DeviceNode(Node):
     device: "Device | None" = None
 
     @override
-    async def on_shutdown(self, *_: object) -> None:
-        if self.device is not None:
-            await self.device.close()
+    def on_shutdown(self, *_: object) -> Result:
+        return None if self.device is None else self.device.close()
 
 
 class Device:
@@ -159,11 +159,17 @@ class Device:
         with contextlib.suppress(PortLostError):
             self._port.write_first(line, line_end)
 
-    async def close(self) -> None:
+    def close(self) -> Result:
         """Release the device for other processes.
 
-        A slow device may first accept what was sent, for `_CLOSE_SEC` at most.
+        A slow device may first accept what was sent: then the result is to be awaited.
         """
+        if self._port.has_unsent:
+            return self._close_when_sent()
+        self._port.close()
+        return None
+
+    async def _close_when_sent(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SEC):
                 while self._port.has_unsent:

@@ -207,6 +207,21 @@ def test_the_end_of_the_node_waits_until_a_slow_socket_has_taken_the_safe_line(
     assert told.endswith(b"on\noff\n")
 
 
+def test_a_class_whose_own_hook_is_no_coroutine_releases_the_device(
+    graph: Graph, device: FakeDevice
+) -> None:
+    class Lidar(LidarLd06):
+        def on_shutdown(self, *_: object) -> None:
+            super().on_shutdown()
+
+    node = graph.add(Lidar, params={"port": str(device.path)})
+    used = node.device
+    assert used is not None
+    run_until(graph, lambda: used.is_open)
+    node.destroy_node()
+    assert not used.is_open
+
+
 def test_a_second_owner_is_told(
     graph: Graph, device: FakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
