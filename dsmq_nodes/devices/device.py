@@ -14,13 +14,11 @@ from typing_extensions import override
 from dsmq_nodes.devices.port import Port
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import PortLostError
-from dsmq_nodes.graph.callback import Result
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 
 _OPEN_EVERY_SEC: Final = 0.1
-_CLOSE_SEC: Final = 2.0
-_CLOSE_CHECK_SEC: Final = 0.01
+_CLOSE_SEC: Final = 0.5  # other nodes of the process wait for it
 
 
 class DevicePresence:
@@ -92,8 +90,9 @@ class DeviceNode(Node):
     device: "Device | None" = None
 
     @override
-    def on_shutdown(self, *_: object) -> Result:
-        return None if self.device is None else self.device.close()
+    def on_shutdown(self, *_: object) -> None:
+        if self.device is not None:
+            self.device.close()
 
 
 class Device:
@@ -159,21 +158,12 @@ class Device:
         with contextlib.suppress(PortLostError):
             self._port.write_first(line, line_end)
 
-    def close(self) -> Result:
+    def close(self) -> None:
         """Release the device for other processes.
 
-        A slow device may first accept what was sent: then the result is to be awaited.
+        A slow device may first accept what was sent, for `_CLOSE_SEC` at most.
         """
-        if self._port.has_unsent:
-            return self._close_when_sent()
-        self._port.close()
-        return None
-
-    async def _close_when_sent(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SEC):
-                while self._port.has_unsent:
-                    await asyncio.sleep(_CLOSE_CHECK_SEC)
+        self._port.drain(_CLOSE_SEC)
         self._port.close()
 
     async def _keep_open(self) -> None:

@@ -18,10 +18,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import socket
 import stat
 import struct
 import termios
+import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -74,11 +76,6 @@ class Port:
     def is_open(self) -> bool:
         """Whether the device is open."""
         return self._fd >= 0
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether the device has not accepted all bytes yet."""
-        return bool(self._rest)
 
     def fileno(self) -> int:
         """Return the descriptor; -1 when the device is not open."""
@@ -177,6 +174,14 @@ class Port:
 
     def _writable(self) -> None:
         self._write_later(self._rest[self._write(self._rest) :])
+
+    def drain(self, within_sec: float) -> None:
+        """Wait until the device has accepted all bytes, for this time at most."""
+        until_sec, room = time.monotonic() + within_sec, select.poll()
+        if self._rest:
+            room.register(self._fd, select.POLLOUT)
+        while self._rest and room.poll(max(0.0, until_sec - time.monotonic()) * 1000):
+            self._writable()
 
     def drop_input(self) -> None:
         """Drop received bytes that were not read.

@@ -15,15 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsmq_nodes import spin
 from dsmq_nodes.devices import Host, ImuSerial, LidarLd06, SerialLine
 from dsmq_nodes.devices.host import HostLoad
 from dsmq_nodes.devices.lidar_ld06 import LidarTurn, PacketReader, crc8, packed
 from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import Bool, DiagnosticArray, Imu, LaserScan, MagneticField, String
-from dsmq_nodes.testing import Graph
+from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.support.ipv6 import needs_ipv6
 from tests.support.terminals import FakeDevice, run_until
+from tests.support.waiting import PATIENCE_SEC
 
 # From LDROBOT's development manual of the LD06.
 MANUAL = bytes.fromhex(
@@ -188,22 +190,41 @@ def test_the_safe_line_follows_whole_lines_where_the_device_is_a_socket(
 
 
 def test_the_end_of_the_node_waits_until_a_slow_socket_has_taken_the_safe_line(
-    graph: Graph, tmp_path: Path
+    broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dsmq_nodes.devices.device._CLOSE_SEC", PATIENCE_SEC)
     told = b""
+
+    class Line(SerialLine):
+        class Params(SerialLine.Params):
+            port: str = str(tmp_path / "device")
+            safe_line: str = "off"
+
+        def flood(self) -> None:
+            while self._device.is_open and not self._unsent:
+                self.on_send(String(data="on" * 500))
+            if self._unsent:
+                self.shutdown()
+
+        def on_shutdown(self, *_: object) -> None:
+            reading.start()
+            super().on_shutdown()
+
+    def read() -> None:
+        nonlocal told
+        with server.accept()[0] as end:
+            while data := end.recv(1 << 16):
+                told += data
+
+    reading = threading.Thread(target=read)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "device"))
         server.listen()
-        given = {"port": str(tmp_path / "device"), **STOPPED_BY_HAND}
-        node = graph.add(SerialLine, params=given)
-        graph.run_for(0.1)
-        with server.accept()[0] as device:
-            flood(graph, node)
-            ending = threading.Thread(target=node.destroy_node)
-            ending.start()
-            while data := device.recv(1 << 16):
-                told += data
-            ending.join()
+        node = Line()
+        node.create_timer(0.01, node.flood)
+        spin(node)
+        node.destroy_node()
+        reading.join()
     assert told.endswith(b"on\noff\n")
 
 
