@@ -87,12 +87,11 @@ class DevicePresence:
 class DeviceNode(Node):
     """A node that releases its device for other processes at its end."""
 
-    device: "Device | None" = None
+    _device: "Device"
 
     @override
     def on_shutdown(self, *_: object) -> None:
-        if self.device is not None:
-            self.device.close()
+        self._device.close()
 
 
 class Device:
@@ -104,7 +103,7 @@ class Device:
 
     def __init__(
         self,
-        node: DeviceNode,
+        node: Node,
         address: str,
         baud: int,
         on_data: Callable[[bytes], None],
@@ -126,7 +125,6 @@ class Device:
             on_open: called with the descriptor whenever the device was opened.
             counts: returns more values for the diagnostics.
         """
-        node.device = self
         self.received_bytes = 0
         self._baud, self._on_data, self._greeting = baud, on_data, greeting
         self._on_open = on_open

@@ -66,7 +66,7 @@ class ImuSerial(DeviceNode):
         self._imu = self.create_publisher(Imu, "imu/data_raw", 100)
         has_mag = {"mx", "my", "mz"} <= set(self.params.columns)
         self._mag = self.create_publisher(MagneticField, "imu/mag", 100) if has_mag else None
-        Device(
+        self._device = Device(
             self,
             self.params.port,
             self.params.baud,

@@ -203,7 +203,7 @@ class LidarLd06(DeviceNode):
         self._turn = LidarTurn(self.params.beams)
         self._packets = 0
         self._publisher = self.create_publisher(LaserScan, "scan", 5)
-        Device(
+        self._device = Device(
             self,
             self.params.port,
             self.params.baud,

@@ -105,7 +105,7 @@ class NmeaGps(DeviceNode):
             self.create_task(self._replay(port))
             return
         is_gpsd = port.startswith(_GPSD)
-        Device(
+        self._device = Device(
             self,
             port.replace(_GPSD, "tcp://", 1) if is_gpsd else port,
             self.params.baud,

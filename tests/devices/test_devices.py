@@ -236,8 +236,7 @@ def test_a_class_whose_own_hook_is_no_coroutine_releases_the_device(
             super().on_shutdown()
 
     node = graph.add(Lidar, params={"port": str(device.path)})
-    used = node.device
-    assert used is not None
+    used = node._device
     run_until(graph, lambda: used.is_open)
     node.destroy_node()
     assert not used.is_open
