@@ -91,7 +91,8 @@ class DeviceNode(Node):
 
     @override
     def on_shutdown(self, *_: object) -> None:
-        self._device.close()
+        if hasattr(self, "_device"):  # a node that replays a file has none
+            self._device.close()
 
 
 class Device:

@@ -1,6 +1,7 @@
 """A GPS: over a terminal, over TCP as gpsd, and from a file."""
 
 import gzip
+import logging
 import math
 import socket
 import sys
@@ -172,6 +173,17 @@ def test_from_a_file_at_its_pace(graph: Graph, tmp_path: Path, name: str) -> Non
     assert len(fixes) == 2
     graph.run_for(5)
     assert [fix.header.stamp.sec % 60 for fix in fixes] == [30, 31, 32, 33]
+
+
+def test_the_end_of_a_replay_has_no_device_to_release(
+    graph: Graph, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "boat.log"
+    path.write_bytes(second(0))
+    node = graph.add(NmeaGps, params={"port": str(path)})
+    graph.run_for(0.1)
+    graph.remove(node)
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
 @given(st.binary(max_size=200))
