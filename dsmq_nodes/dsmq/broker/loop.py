@@ -400,7 +400,10 @@ class Broker:
         stood_still_sec, self._ticked_sec = now - self._ticked_sec - _TICK_SEC, now
         for connection in list(self._connections.values()):
             connection.wait_longer(stood_still_sec)
-            if why := connection.why_useless(now):
+            if why := connection.why_gone():
+                self._end(connection, why)
+            elif connection.overdue(now):
+                why = "it began a frame, or has sent no hello, and did not continue"
                 self._close(connection, why)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - now
         if self._following is not None:

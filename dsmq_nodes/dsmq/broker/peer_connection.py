@@ -159,10 +159,8 @@ class Connection:
             self.is_deaf = True
         return sent
 
-    def why_useless(self, now: float) -> str:
+    def why_gone(self) -> str:
         """Return why the connection is useless although it has not ended; empty: it is not."""
-        if self.overdue(now):
-            return "it began a frame, or has sent no hello, and did not continue"
         if keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC:
             return "it no longer acknowledges anything: its machine is gone"
         if self._pid > 0 and not _is_there(self._pid) and self._has_nothing():
