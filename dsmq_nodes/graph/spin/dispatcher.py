@@ -70,7 +70,7 @@ class Dispatcher:
         exceptions: the exceptions of callbacks.
         is_calling: whether a callback runs now that is not a coroutine.
         is_shut_down: whether no spinning begins any longer.
-        is_over: whether no callback is called: it is shut down, or the spinning is about to end.
+        is_over: whether no callback is called: it is shut down, or the spinning is ending or over.
         busy: how long callbacks have blocked the node, by their names.
         running: the mailboxes whose last callback is a coroutine that is not done, and its task.
         ended: a future that is done when the spinning is to end; None: nothing spins. See
@@ -143,7 +143,7 @@ class Dispatcher:
 
     def spin_with(self, ended: asyncio.Future[None] | None) -> None:
         """Call callbacks until `ended` is done; None: the spinning has ended."""
-        self.ended, self.is_over = ended, False
+        self.ended, self.is_over = ended, ended is None
         if ended is not None:
             shutdown.reserve_memory()  # an exception of an earlier spinning has freed it
         if self.is_shut_down:  # checked last: another thread may shut it down now
