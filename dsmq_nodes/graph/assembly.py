@@ -135,7 +135,8 @@ class NodeKit:
         self._places = given.places
         self.params, undeclared = self._load_params(params)
         self.wall_clock = around.clock
-        self._is_destroyed = False
+        self._is_destroyed = self._is_made_safe = False
+        self._broken: BaseException | None = None  # what a hook of the end raised, as SystemExit
         self._was_idle = False  # whether, at its end, it had callbacks but was never spun
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
@@ -412,34 +413,37 @@ class NodeKit:
         self.safe_state.close()
         self._was_idle = not self.spinner.was_spun and self._has_callbacks()
         shutdown.untrack(self)
-        self.spinner.end()
         with shutdown.undisturbed():
-            broken = self._run_last_hooks(is_whole=is_whole)
+            own = getattr(self.node.destroy_node, "__module__", None) != f"{__package__}.node"
+            if own or not self._is_made_safe:  # the class's `destroy_node` may have moved it again
+                self.make_safe(is_whole=is_whole)
+            for hook in self.last_hooks():
+                self._run_last_hook(*hook, is_whole=is_whole)
             self.topics.close()
             self.services.close()
             self.spinner.close()
             self._rosout.close()
             self.link.close()
-        if broken is not None:
-            raise broken
+        if self._broken is not None:
+            raise self._broken
 
-    def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
-        """Run all hooks, even if one raises; return an exception that is not an `Exception`.
+    def make_safe(self, *, is_whole: bool) -> None:
+        """End the spinning and enter the safe state; `end` does the rest.
 
         If the safe state fails it is entered a second time: later nothing stops what moves.
         """
-        safe, *others = self.last_hooks()
-        error = self._run_last_hook(*safe, is_whole=is_whole)
-        errors = [error]
-        if error is not None and is_whole and not isinstance(error, SpinError):  # it hung
-            errors.append(self._run_last_hook(*safe, is_whole=is_whole))
-        errors += [self._run_last_hook(*each, is_whole=is_whole) for each in others]
-        return next((each for each in errors if not isinstance(each, Exception | None)), None)
+        self._is_made_safe = True
+        self.spinner.end()
+        safe = self.safe_state.enter, self.node.enter_safe_state
+        with shutdown.undisturbed():
+            error = self._run_last_hook(*safe, is_whole=is_whole)
+            if error is not None and is_whole and not isinstance(error, SpinError):  # it hung
+                self._run_last_hook(*safe, is_whole=is_whole)
 
     def _run_last_hook(
         self, hook: Callable[[], object], named: object, *, is_whole: bool
     ) -> BaseException | None:
-        """Run a hook; log what it raises, and return that."""
+        """Run a hook; log and return what it raises; `end` raises it if it is no `Exception`."""
         try:
             with shutdown.report_if_it_hangs(partial(self._log_hanging, named)):
                 self.run_hook(hook)
@@ -448,6 +452,8 @@ class NodeKit:
                 is_brief = not is_whole or isinstance(error, SpinError)
                 exceptions = self.dispatcher.exceptions
                 (exceptions.log_briefly if is_brief else exceptions.log)(named, error)
+                if not isinstance(error, Exception):
+                    self._broken = self._broken or error
                 return error
         return None
 
@@ -475,10 +481,9 @@ class NodeKit:
         return is_missing and hook == self.node.on_shutdown
 
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
-        """Return the hooks of the end in their order, each with its name for logs."""
+        """Return the hooks of the end after the safe state, each with its name for logs."""
         node = self.node
         return (
-            (self.safe_state.enter, node.enter_safe_state),
             (node.on_shutdown, node.on_shutdown),
             (self.publish_statistics, self.publish_statistics),
         )

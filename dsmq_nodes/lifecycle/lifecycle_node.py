@@ -176,8 +176,8 @@ class LifecycleKit(NodeKit):
 
     @override
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
-        safe, _, statistics = super().last_hooks()
-        return safe, (self._shut_down, self.node.on_shutdown), statistics
+        _, statistics = super().last_hooks()
+        return (self._shut_down, self.node.on_shutdown), statistics
 
     def _shut_down(self) -> Coroutine[Any, Any, object] | None:
         """Shut the node down, since it ends."""

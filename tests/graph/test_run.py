@@ -391,27 +391,41 @@ def test_on_exception_log_goes_on_with_the_whole_traceback(programs: Programs) -
     assert program.wait() == 0
 
 
+@pytest.mark.parametrize("ends", ["run({})", "spin(*[make() for make in [{}]])"])
 @pytest.mark.usefixtures("broker")
-def test_several_nodes_share_a_process_and_end_together(programs: Programs) -> None:
-    what = "lambda: Robot('left'), lambda: Robot('right')"
-    program = programs(robot(what=what))
+def test_of_several_nodes_all_are_safe_before_one_shuts_down(programs: Programs, ends: str) -> None:
+    """A slow `on_shutdown` of one delays the safe state of no other."""
+    what = ends.format("lambda: Robot('left'), lambda: Robot('right')")
+    program = programs(
+        robot().replace("run(Robot)", what).replace("import Node", "import spin, Node")
+    )
     program.wait_for("ticking")
     program.wait_for("ticking")
     program.send(signal.SIGINT)
     assert program.wait() == 0
-    assert sorted(program.lines[2:]) == [
-        "left is safe", "left shuts down", "right is safe", "right shuts down",
+    assert program.lines[2:] == [
+        "left is safe", "right is safe", "left shuts down", "right shuts down",
     ]  # fmt: skip
 
 
-def test_what_a_user_can_mend_is_one_line(
-    programs: Programs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("broker")
+def test_of_several_nodes_one_that_moves_in_its_destroy_node_is_made_safe_again(
+    programs: Programs,
 ) -> None:
-    monkeypatch.setenv("DSMQ_BROKER", "127.0.0.1:1")
-    program = programs(robot())
-    assert program.wait() == 1
-    (line,) = program.lines
-    assert line.startswith("ConnectionFailedError: no broker at 127.0.0.1:1")
+    parking = """
+class Parking(Robot):
+    def destroy_node(self):
+        print(self.get_name(), "parks", flush=True)
+        super().destroy_node()
+"""
+    what = "Robot, lambda: Parking('parking')"
+    program = programs(robot(what=what).replace("if __name__", f"{parking}\nif __name__"))
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert [line for line in program.lines if "parking" in line] == [
+        "parking is safe", "parking parks", "parking is safe", "parking shuts down",
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("broker")

@@ -27,6 +27,9 @@ from dsmq_nodes.signals import ending_signals, let_wake, unhandled_signals
 class Endable(Protocol):
     """A node, as far as this module uses it."""
 
+    def make_safe(self, *, is_whole: bool) -> None:
+        """Stop its callbacks and enter the safe state; `is_whole`: its constructor returned."""
+
     def end(self, *, is_whole: bool) -> None:
         """Enter the safe state, run the hooks, disconnect; `is_whole`: its constructor returned."""
 
@@ -147,35 +150,43 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
         BaseException: a hook raised it, such as SystemExit; all nodes have ended.
     """
     memory_reserve.clear()
-    failed = False
+    nodes = _nodes_to_end()
     broken: BaseException | None = None
-    for node in _nodes_to_end():
-        before = node.exception_count
-        try:
-            with _stop_others_if_it_hangs():
-                if node in whole:
-                    node.destroy()
-                else:
-                    node.end(is_whole=False)
-        except BaseException as error:  # noqa: BLE001  the others are ended first
-            broken = broken or error
-        failed = failed or (node in whole and node.exception_count > before)
+    before = [node.exception_count for node in nodes]
+
+    def make_safe(node: Endable) -> None:
+        with _stop_others_if_it_hangs(node):
+            node.make_safe(is_whole=node in whole)
+
+    def end(node: Endable) -> None:
+        if node in whole:
+            node.destroy()
+        else:
+            node.end(is_whole=False)
+
+    # What moves is stopped before a hook of another node, which may be slow.
+    for step in (make_safe, end) if len(nodes) > 1 else (end,):
+        for node in nodes:
+            try:
+                step(node)
+            except BaseException as error:  # noqa: BLE001  the others are ended first
+                broken = broken or error
     if broken is not None:
         raise broken
-    return failed
+    counts = zip(nodes, before, strict=True)
+    return any(node in whole and node.exception_count > count for node, count in counts)
 
 
 @contextlib.contextmanager
-def _stop_others_if_it_hangs() -> Iterator[None]:
-    """Put the other nodes into their safe state if the end of this one hangs."""
+def _stop_others_if_it_hangs(node: Endable) -> Iterator[None]:
+    """Put the other nodes into their safe state if that of this one hangs."""
 
     def stop() -> None:
         for other in others:
-            if id(other) in _alive:
-                other.stop_in_thread("the end of another node of this process hangs")
+            other.stop_in_thread("the end of another node of this process hangs")
 
-    others = _nodes_to_end()
-    with _called_if_it_hangs(stop) if len(others) > 1 else contextlib.nullcontext():
+    others = [other for other in _nodes_to_end() if other is not node]
+    with _called_if_it_hangs(stop):
         yield
 
 
