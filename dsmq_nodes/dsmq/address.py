@@ -102,10 +102,7 @@ def parse_address(text: str) -> Address:
         )
     options = (each.partition("=")[::2] for each in query.split("&") if each)
     return Address(
-        bare_host(host) or DEFAULT_HOST,
-        int(port or DEFAULT_PORT),
-        scheme or SOCKET,
-        tuple(options),
+        bare_host(host) or DEFAULT_HOST, int(port or DEFAULT_PORT), scheme or SOCKET, tuple(options)
     )
 
 

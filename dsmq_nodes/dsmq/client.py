@@ -283,9 +283,7 @@ class Client:
             began_sec = time.monotonic()
             try:
                 self._connection = ClientConnection(
-                    *(self._host, self._port),
-                    since=self._last_connection,
-                    timeout_sec=connect_sec,
+                    *(self._host, self._port), since=self._last_connection, timeout_sec=connect_sec
                 )
             except (OSError, RequestRefusedError):  # ConnectionFailedError is an OSError
                 self._redial.later(time.monotonic() - began_sec)

@@ -13,14 +13,7 @@ from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import (
-    Callback,
-    Result,
-    as_error,
-    awaited,
-    callback_name,
-    to_await,
-)
+from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, callback_name, to_await
 from dsmq_nodes.graph.links.forked_link import refuse
 from dsmq_nodes.graph.links.link import Contact, Publication
 from dsmq_nodes.graph.links.link_reader import LinkReader

@@ -17,13 +17,7 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.assembly import NodeKit
-from dsmq_nodes.graph.callback import (
-    Callback,
-    MessageT,
-    Result,
-    callback_name,
-    check_takes,
-)
+from dsmq_nodes.graph.callback import Callback, MessageT, Result, callback_name, check_takes
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter, listed

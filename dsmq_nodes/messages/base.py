@@ -9,13 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    PydanticUserError,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, PydanticUserError, ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_json
 from typing_extensions import override
 

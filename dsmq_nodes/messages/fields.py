@@ -263,9 +263,7 @@ def _bytes(schema: Schema) -> object:
         core_schema.no_info_before_validator_function(_from_base64, plain),
         core_schema.no_info_wrap_validator_function(_as_view_or_bytes, plain),
         serialization=core_schema.plain_serializer_function_ser_schema(
-            pybase64.b64encode_as_string,
-            return_schema=core_schema.str_schema(),
-            when_used="json",
+            pybase64.b64encode_as_string, return_schema=core_schema.str_schema(), when_used="json"
         ),
     )
 

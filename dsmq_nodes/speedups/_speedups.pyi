@@ -9,11 +9,7 @@ class Plan:
     """How messages of one type become JSON text and are made from it."""
 
     def __new__(
-        cls,
-        message_type: type[Any],
-        fields: tuple[tuple[Any, ...], ...],
-        slots: tuple[Any, ...],
-        /,
+        cls, message_type: type[Any], fields: tuple[tuple[Any, ...], ...], slots: tuple[Any, ...], /
     ) -> Plan: ...
     def dump(self, message: Any, /) -> bytes | None: ...
     def load(self, text: str | bytes, /) -> Any: ...
@@ -97,11 +93,7 @@ def receive(
     /,
 ) -> None: ...
 def wait(
-    epoll: int,
-    timeout: float | None,
-    calls: dict[int, Callable[[], object]],
-    loop: Any,
-    /,
+    epoll: int, timeout: float | None, calls: dict[int, Callable[[], object]], loop: Any, /
 ) -> list[tuple[int, int]]: ...
 def outlive_cuts(memory: mmap, /) -> int: ...
 def forget_cuts(address: int, /) -> None: ...

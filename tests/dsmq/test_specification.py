@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -223,7 +223,7 @@ class Memory:
 
 
 def sharing_router(kind: type[StuckRing] = StuckRing) -> Router:
-    return Router(Store(), memory=Memory(kind))
+    return Router(Store(), memory=cast("Any", Memory(kind)))
 
 
 def test_what_the_router_says_of_shared_memory_has_the_form_of_an_example() -> None:

@@ -7,9 +7,10 @@ import logging
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, is_private, limit_unsent, reached_at
@@ -30,9 +31,6 @@ from dsmq_nodes.errors import (
     RequestRefusedError,
     WireError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 logger = logging.getLogger("dsmq.broker")
 
@@ -135,7 +133,7 @@ class Listener:
             self.sock.accept()[0].close()
 
     @contextlib.contextmanager
-    def spare_descriptor(self) -> "Iterator[None]":
+    def spare_descriptor(self) -> Iterator[None]:
         """Free one file descriptor for a while, for when no other one is left."""
         self._close_spare()
         try:

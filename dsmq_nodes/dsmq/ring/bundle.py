@@ -1,12 +1,10 @@
 """Consecutive records of one sender, copied from a ring (ring.py) at once and decoded later."""
 
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Iterator
+from typing import Final, Self
 
 from dsmq_nodes.dsmq.limits import MOST_NUMBER
 from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD, RingRecord, checksum
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _RAW: Final = (1 << LENGTHS_SHIFT) - 1
 
@@ -48,7 +46,7 @@ class RecordBundle:
         self.count -= count
         return front
 
-    def records(self) -> "Iterator[RingRecord | None]":
+    def records(self) -> Iterator[RingRecord | None]:
         """Yield the records; None for a record that cannot be right."""
         at = 0
         for message_id in range(self.first_id, self.first_id + self.count):

@@ -124,7 +124,7 @@ def _none_there(error: OSError) -> RingError:
 
 
 class RingLog:
-    """A topic's ring, as the broker reads and writes it: see `FollowedRing` (shared_log.py)."""
+    """A topic's ring, as the broker reads and writes it."""
 
     def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
         self._ring = ring

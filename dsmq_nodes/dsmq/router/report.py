@@ -5,17 +5,14 @@ The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue has 
 A report always fits into a frame: items that do not fit are left out and counted.
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 import msgspec
 
 from dsmq_nodes.dsmq.limits import MOST_PUSH_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from dsmq_nodes.dsmq.router.topics import ConnectedEnd, ConnectedPeer, Topic, TopicReader
-    from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.dsmq.router.topics import ConnectedEnd, ConnectedPeer, Topic, TopicReader
+from dsmq_nodes.dsmq.store.sqlite import Store
 
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is the frame's
 _PEERS_SHARE: Final = 4  # peers get a quarter of the graph's room
@@ -38,7 +35,7 @@ class _CutReport:
         self._room = _MOST_BYTES
         self._left_out: list[str] = []
 
-    def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
+    def take(self, items: Iterable[object], kind: str, total: int, share: int = 1) -> bytes:
         """Return the items as a JSON list, as many as fit into `1 / share` of the room."""
         most = room = self._room // share
         taken: list[bytes] = []
@@ -57,7 +54,7 @@ class _CutReport:
         if count > 0:
             self._left_out.append(f"{count} {of_what}")
 
-    def note_ends(self, topics: "Iterable[Topic]") -> None:
+    def note_ends(self, topics: Iterable[Topic]) -> None:
         """Count the ends that are left out of topics with too many."""
         lists = [each for topic in topics for each in (topic.publications, topic.cursors)]
         self.note(sum([len(each) - _MOST_ENDS for each in lists if len(each) > _MOST_ENDS]), "ends")
@@ -68,7 +65,7 @@ class _CutReport:
         return _encode(", ".join(self._left_out))
 
 
-def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: str) -> bytes:
+def graph(peers: Iterable[ConnectedPeer], topics: Collection[Topic], epoch: str) -> bytes:
     """Return the graph: all peers that have said hello, and the ends of each topic."""
     report = _CutReport()
     greeted = [peer for peer in peers if peer.greeted]
@@ -93,7 +90,7 @@ def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: 
     )
 
 
-def _topic(topic: "Topic") -> dict[str, object]:
+def _topic(topic: Topic) -> dict[str, object]:
     publications, cursors = topic.publications[:_MOST_ENDS], topic.cursors[:_MOST_ENDS]
     types = [p.type for p in publications] + [c.type for c in cursors]
     faults = dict.fromkeys([p.fault for p in topic.pairs.values() if p.fault])
@@ -109,7 +106,7 @@ def _topic(topic: "Topic") -> dict[str, object]:
 
 
 def update_rates(
-    topics: "Iterable[Topic]", refresh: "Callable[[TopicReader], None]", now: float
+    topics: Iterable[Topic], refresh: Callable[[TopicReader], None], now: float
 ) -> None:
     """Update every rate to the mean since the last update.
 
@@ -127,7 +124,7 @@ def update_rates(
             publication.rate.update(publication.messages, 0, now)
 
 
-def statistics(topics: "Collection[Topic]", store: "Store", now: float) -> bytes:
+def statistics(topics: Collection[Topic], store: Store, now: float) -> bytes:
     """Return the counters of each topic and of each edge."""
     report = _CutReport()
     counted = report.take(map(_counters, topics), "topics", len(topics))
@@ -141,7 +138,7 @@ def statistics(topics: "Collection[Topic]", store: "Store", now: float) -> bytes
     return b'%b,"topics":%b,"left_out":%b}' % (_encode(about)[:-1], counted, report.left_out)
 
 
-def _counters(topic: "Topic") -> dict[str, object]:
+def _counters(topic: Topic) -> dict[str, object]:
     return {
         "name": topic.log.name,
         "messages": topic.messages,
@@ -179,7 +176,7 @@ def _counters(topic: "Topic") -> dict[str, object]:
     }
 
 
-def _end(end: "ConnectedEnd") -> dict[str, object]:
+def _end(end: ConnectedEnd) -> dict[str, object]:
     return {
         "node": end.peer.name,
         "pid": end.peer.pid,

@@ -22,15 +22,9 @@ from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.original import as_original_text
 from dsmq_nodes.dsmq.router import report
 from dsmq_nodes.dsmq.router.exchange import Exchange
-from dsmq_nodes.dsmq.router.sharing import RingMaker, Sharing
+from dsmq_nodes.dsmq.router.sharing import Sharing
 from dsmq_nodes.dsmq.router.topic_table import ENDS_FAULT, TopicTable
-from dsmq_nodes.dsmq.router.topics import (
-    ConnectedEnd,
-    ConnectedPeer,
-    Replies,
-    error,
-    event,
-)
+from dsmq_nodes.dsmq.router.topics import ConnectedEnd, ConnectedPeer, Replies, error, event
 from dsmq_nodes.dsmq.router.types import Schemas, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, RingError, WireError
@@ -38,6 +32,8 @@ from dsmq_nodes.topic_names import BROKERS_TOPICS, GRAPH_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dsmq_nodes.dsmq.ring.directory import SharedMemory
 
 _OWN_TOPIC_FAULT: Final = "this topic is written by the broker itself"
 _TOKEN_FAULT: Final = "this broker wants a token: the first request has to be a hello"
@@ -50,7 +46,7 @@ _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
 class Router:
     """All topics and peers of one broker."""
 
-    def __init__(self, store: Store, token: str = "", memory: RingMaker | None = None) -> None:
+    def __init__(self, store: Store, token: str = "", memory: "SharedMemory | None" = None) -> None:
         """Route through a store.
 
         Args:

@@ -11,7 +11,7 @@ it had expired.
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
@@ -20,9 +20,10 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from dsmq_nodes.dsmq.ring.bundle import RecordBundle
+    from dsmq_nodes.dsmq.ring.directory import RingLog
     from dsmq_nodes.dsmq.ring.record import RingRecord
 
 CATCH_UP_BYTES: Final = 128 * 1024
@@ -32,67 +33,6 @@ REMOTE_CATCH_UP_BYTES: Final = 8 * 1024
 _MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64
 _MOST_KEPT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # a frame has bytes as base64
 _SAVED_SHARE: Final = 4  # a quarter of the store's budget is saved when a ring goes
-
-
-class FollowedRing(Protocol):
-    """A topic's log in shared memory, as the router uses it (`RingLog` in ring/directory.py)."""
-
-    @property
-    def path(self) -> str:
-        """The file's path, for processes that map it."""
-
-    def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share memory; return the id, 0 when the ring is held.
-
-        Raises RingError if the ring cannot take this message.
-        """
-
-    def read(self, *, read_here: bool) -> "Sequence[RingRecord]":
-        """Return the next records that the broker has not read; large ones are on loan.
-
-        Their number is limited, more so with `read_here`. Raises RingError if the ring is
-        damaged.
-        """
-
-    def bundle(self) -> "RecordBundle | None":
-        """Return the next records, to be decoded later; None if `read` has to read them.
-
-        Raises RingError if the ring is damaged.
-        """
-
-    def find(self, message_id: int) -> "RingRecord | None":
-        """Return a record that the broker has read before; None if it is overwritten."""
-
-    def seat(self, number: int, *, after: int, depth: int) -> int:
-        """Give the reader with this number a seat; raises RingError if none is left."""
-
-    def unseat(self, seat: int) -> None:
-        """Free a seat whose reader is gone."""
-
-    def reader_state(self, seat: int) -> tuple[int, int]:
-        """Return the reader's cursor, and how many messages it has dropped."""
-
-    def wake_all(self) -> None:
-        """Wake the readers that sleep: a writer that died may not have rung."""
-
-    @property
-    def newest_id(self) -> int:
-        """The newest id, even if the broker has not read it yet."""
-
-    def has_more(self) -> bool:
-        """Whether the ring has messages that the broker has not read."""
-
-    def sleep(self) -> None:
-        """Request the bell for the next message; then clear the bell and call `may_sleep`."""
-
-    def may_sleep(self) -> bool:
-        """Whether the next message will ring the bell."""
-
-    def shut(self) -> None:
-        """Refuse further appends."""
-
-    def close(self, why: str = "") -> None:
-        """Stop sharing the topic; `why` is logged if it is not empty."""
 
 
 class Followed:
@@ -117,7 +57,7 @@ class Followed:
 class _InRing:
     """A large message that the ring alone has, as a bundle."""
 
-    ring: FollowedRing
+    ring: "RingLog"
     message_id: int
     count: int = 1
     size_bytes: int = 0
@@ -149,7 +89,7 @@ class SharedLog:
 
     def __init__(self, store: Store, name: str) -> None:
         self.stored = store.log(name)
-        self.ring: FollowedRing | None = None
+        self.ring: RingLog | None = None
         self.name, self.name_json = name, wire.encode_text(name)
         self.last_in_ring_id = 0
         self._store = store

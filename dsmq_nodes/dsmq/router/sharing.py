@@ -20,32 +20,17 @@ Topics of a store in a file are not shared: their readers receive nothing that a
 back.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.router.shared_log import FollowedRing
+from dsmq_nodes.dsmq.router.exchange import Exchange
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader, event
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from dsmq_nodes.dsmq.router.exchange import Exchange
-
-
-class RingMaker(Protocol):
-    """Makes rings for the broker (`ring.directory.SharedMemory`)."""
-
-    directory: "Path"
-
-    def make(self, last_id: int) -> FollowedRing:
-        """Make a ring whose first message has the id after `last_id`.
-
-        Raises:
-            RingError: there is no memory for the ring.
-        """
+    from dsmq_nodes.dsmq.ring.directory import SharedMemory
 
 
 class Sharing:
@@ -58,7 +43,7 @@ class Sharing:
         has_new_reader: whether it has to do so at once, for a reader.
     """
 
-    def __init__(self, store: Store, exchange: "Exchange", memory: RingMaker | None) -> None:
+    def __init__(self, store: Store, exchange: Exchange, memory: "SharedMemory | None") -> None:
         self.topics: dict[str, Topic] = {}
         self.wants_poll = self.has_new_reader = False
         self._store = store
@@ -146,7 +131,7 @@ class Sharing:
             self.topics[log.name] = topic
         return log.ring.path if log.ring is not None else ""
 
-    def seat_all(self, cursors: "Iterable[TopicReader]") -> Replies:
+    def seat_all(self, cursors: Iterable[TopicReader]) -> Replies:
         """Seat those readers that have caught up."""
         return [reply for cursor in cursors for reply in self._seat(cursor)]
 

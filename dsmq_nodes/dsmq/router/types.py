@@ -7,8 +7,9 @@ other, and keeps their answer: the fault that the graph shows, until either end 
 
 import hashlib
 import weakref
+from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -16,18 +17,15 @@ from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
     ConnectedEnd,
+    ConnectedPeer,
     Replies,
     Reply,
     Schema,
+    Topic,
     TopicReader,
     TypePair,
     event,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Topic
 
 _NONE: Final = Schema("", b"")
 
@@ -48,7 +46,7 @@ class Schemas:
         self._has_made_room = False
 
     def of(
-        self, request: wire.Request, peer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
+        self, request: wire.Request, peer: ConnectedPeer, peers: Iterable[ConnectedPeer]
     ) -> tuple[Schema, bytes]:
         """Return the schema of an end of `peer`, and the text for `/dsmq/types` if it is new."""
         if not (text := _schema_text(request)):
@@ -76,7 +74,7 @@ class Schemas:
         return self._size_bytes + size_bytes <= limits.MOST_SCHEMAS_BYTES
 
     def _make_room(
-        self, size_bytes: int, newcomer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
+        self, size_bytes: int, newcomer: ConnectedPeer, peers: Iterable[ConnectedPeer]
     ) -> bool:
         """Drop half the schemas of the peer that has most, if it has more than `newcomer`.
 
@@ -134,12 +132,12 @@ class Schemas:
         return replies
 
 
-def _schema_bytes(peer: "ConnectedPeer") -> int:
+def _schema_bytes(peer: ConnectedPeer) -> int:
     """Return the size of the schemas of a peer's ends, in bytes."""
     return sum(map(len, {end.schema.text for end in _ends(peer)}))
 
 
-def _ends(peer: "ConnectedPeer") -> list[ConnectedEnd]:
+def _ends(peer: ConnectedPeer) -> list[ConnectedEnd]:
     return [*peer.publications.values(), *peer.cursors.values()]
 
 
@@ -164,7 +162,7 @@ def _levels(value: object) -> int:
     return levels
 
 
-def report_unreported(peer: "ConnectedPeer") -> Replies:
+def report_unreported(peer: ConnectedPeer) -> Replies:
     """Report to a peer that reads again the differences from the time when it did not."""
     unreported, peer.unreported = peer.unreported, {}
     return [reply for pair in unreported for reply in _reports(pair, peer)]
@@ -179,7 +177,7 @@ def forget_pairs(end: ConnectedEnd) -> None:
             del pairs[number]
 
 
-def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Request) -> bool:
+def set_fault(topic: Topic | None, peer: ConnectedPeer, request: wire.Request) -> bool:
     """Store a fault between two ends, reported by one of them; return whether it is new."""
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
@@ -190,7 +188,7 @@ def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Reques
     return changed
 
 
-def _edges(end: ConnectedEnd) -> "Iterator[tuple[Advertisement, TopicReader]]":
+def _edges(end: ConnectedEnd) -> Iterator[tuple[Advertisement, TopicReader]]:
     if isinstance(end, Advertisement):
         return ((end, cursor) for cursor in end.topic.cursors)
     return ((publication, end) for publication in end.topic.publications)
@@ -203,7 +201,7 @@ def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     return one.key == other.key and publication.type == cursor.type
 
 
-def _reports(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
+def _reports(pair: TypePair, peer: ConnectedPeer) -> Iterator[Reply]:
     """Yield the reports of a difference for a peer that is one of its ends, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
@@ -212,7 +210,7 @@ def _reports(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
         yield _differs(peer, pair, cursor, "subscriber")
 
 
-def _differs(peer: "ConnectedPeer", pair: TypePair, end: ConnectedEnd, what: str) -> Reply:
+def _differs(peer: ConnectedPeer, pair: TypePair, end: ConnectedEnd, what: str) -> Reply:
     fields = {"topic": end.topic.log.name, "pair": pair.number, "end": what, "from": end.peer.name}
     fields |= {"pid": end.peer.pid, "type": end.type, "schema": msgspec.Raw(end.schema.text)}
     return event(peer, "differs", **fields)

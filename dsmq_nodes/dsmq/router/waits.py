@@ -5,13 +5,10 @@ that has most is refused in favour of a peer that has fewer.
 """
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from dsmq_nodes.dsmq import limits
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Wait, error
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 
 class Waits:
@@ -21,7 +18,7 @@ class Waits:
         deadlines: a heap of their deadlines; some of them were answered long ago.
     """
 
-    def __init__(self, peers: "Collection[ConnectedPeer]") -> None:
+    def __init__(self, peers: Collection[ConnectedPeer]) -> None:
         self.deadlines: list[tuple[float, int, Wait]] = []
         self._peers = peers
         self._waits: dict[Wait, None] = {}

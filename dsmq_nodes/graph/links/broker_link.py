@@ -279,10 +279,7 @@ class DsmqLink:
             self._await(self._incoming.unanswered, self._patience_sec)
 
     def attach(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_readable: OnReadable,
-        on_outage: OnOutage,
+        self, loop: asyncio.AbstractEventLoop, on_readable: OnReadable, on_outage: OnOutage
     ) -> None:
         """Call `on_readable(readable)` in `loop` from now on, when there is something to read."""
         with self._reading:  # no other thread reads from now on
@@ -297,10 +294,7 @@ class DsmqLink:
             self._confirm_connection(stream)
 
     def _watch(
-        self,
-        stream: Stream[Publication],
-        loop: asyncio.AbstractEventLoop,
-        on_readable: OnReadable,
+        self, stream: Stream[Publication], loop: asyncio.AbstractEventLoop, on_readable: OnReadable
     ) -> None:
         add_straight(loop, self._incoming, self._on_socket(stream.connection, on_readable))
         self._outgoing.flush_later(stream)

@@ -204,10 +204,7 @@ class Link(Readable, Protocol):
         """Show the node's state in the graph."""
 
     def attach(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_readable: OnReadable,
-        on_outage: OnOutage,
+        self, loop: asyncio.AbstractEventLoop, on_readable: OnReadable, on_outage: OnOutage
     ) -> None:
         """Call `on_readable(readable)` in `loop` from now on, when there is something to read.
 

@@ -250,10 +250,7 @@ class MemoryLink:
         self._ask("state", "", state=state)
 
     def attach(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_readable: OnReadable,
-        on_outage: OnOutage,
+        self, loop: asyncio.AbstractEventLoop, on_readable: OnReadable, on_outage: OnOutage
     ) -> None:
         """Call `on_readable(self)` in `loop` from now on, when there is something to read."""
         self._loop, self._on_readable = loop, on_readable

@@ -4,16 +4,14 @@ Their message types (some 25) are imported with the first call, so that a node t
 starts as fast as one without them.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.services.service_registry import Services
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def offer_node_services(
@@ -27,7 +25,7 @@ def offer_node_services(
 
 def _load(
     name: str, class_name: str, store: ParameterStore, logger: Logger
-) -> "tuple[Any, Callable[..., Any]]":
+) -> tuple[Any, Callable[..., Any]]:
     from dsmq_nodes.graph.parameters import parameter_services  # noqa: PLC0415  13 ms at start-up
 
     callback = getattr(parameter_services, name)

@@ -4,11 +4,7 @@ import math
 from typing import Any, Final
 
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, Parameter, ParameterKind
-from dsmq_nodes.messages.rcl_interfaces import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-)
+from dsmq_nodes.messages.rcl_interfaces import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 _BYTES_FORMATS: Final = frozenset({"binary", "base64url"})  # pydantic's
 _TYPES: Final = {

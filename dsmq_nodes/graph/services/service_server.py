@@ -55,11 +55,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
     """
 
     def __init__(
-        self,
-        service_name: str,
-        load: Load,
-        parts: ServiceParts,
-        type_name: str = "",
+        self, service_name: str, load: Load, parts: ServiceParts, type_name: str = ""
     ) -> None:
         """Serve as soon as the graph shows no other server.
 

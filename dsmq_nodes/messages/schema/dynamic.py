@@ -38,12 +38,7 @@ _KINDS: Final[dict[str, type | tuple[type, ...]]] = {
 }
 _LONGEST_DEFAULT: Final = 10_000
 _MOST_DEFAULTS: Final = 10_000
-_EMPTY: Final[dict[str, Any]] = {
-    "string": "",
-    "boolean": False,
-    "integer": 0,
-    "number": 0.0,
-}
+_EMPTY: Final[dict[str, Any]] = {"string": "", "boolean": False, "integer": 0, "number": 0.0}
 
 
 def decoded(value: Any, schema: Schema) -> Any:
