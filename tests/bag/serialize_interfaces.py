@@ -41,9 +41,6 @@ def values(value: Any, kind: str = "") -> Any:
     """As this kit's JSON: a message as its fields, several bytes as base64."""
     if hasattr(value, "get_fields_and_field_types"):
         kinds = value.get_fields_and_field_types()
-        for name in kinds:
-            if name.startswith("char_"):  # test_msgs' `char[]`: numbers, though ROS calls it uint8
-                kinds[name] = "char"
         return {name: values(getattr(value, name), kinds[name]) for name in kinds}
     if _BYTES.match(kind):
         found = b"".join(each if isinstance(each, bytes) else bytes([each]) for each in value)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
@@ -40,6 +40,7 @@ from dsmq_nodes.messages import (
     String,
 )
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.fields import Ros
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS
 from tests.bag.conftest import SECOND_NS
@@ -57,6 +58,7 @@ Made = Callable[..., Path]
 class Cell(Message, type_name="power_msgs/msg/Cell"):
     volts: float
     raw: bytes = b""
+    maker: Annotated[bytes, Ros("char")] = b""
 
 
 class Pack(Message, type_name="power_msgs/msg/Pack"):
@@ -140,7 +142,9 @@ def test_numbers_that_json_has_not_and_minus_zero(to: Format, made: Made, tmp_pa
 
 @pytest.mark.parametrize("to", ["ros1", "ros2"])
 def test_a_users_type_with_its_parts(to: Format, made: Made, tmp_path: Path) -> None:
-    pack = Pack(cells=[Cell(volts=4.1, raw=b"\x00\xff"), Cell(volts=3.9)], label="ü")
+    pack = Pack(
+        cells=[Cell(volts=4.1, raw=b"\x00\xff", maker=b"PX4\xff"), Cell(volts=3.9)], label="ü"
+    )
     path = made(("/pack", pack))
     source = there_and_back(path, to, tmp_path)
     assert messages(source) == messages(Bag(path))

@@ -1,8 +1,8 @@
 """Converts messages between the kit's JSON form and the objects of rosbags, field by field.
 
-In JSON, `uint8[]` and `byte[]` are base64, NaN and infinity are strings (messages/base.py). ROS 1
-differs only in names: its headers also have `seq`, which ROS 2 has dropped and this omits, and the
-names of a camera's matrices are capitals.
+In JSON, `uint8[]`, `byte[]` and `char[]` are base64, NaN and infinity are strings
+(messages/base.py). ROS 1 differs only in names: its headers also have `seq`, which ROS 2 has
+dropped and this omits, and the names of a camera's matrices are capitals.
 """
 
 from typing import Any, Final
@@ -14,7 +14,7 @@ from rosbags.typesys.base import normalize_fieldname
 
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 
-BYTES: Final = frozenset({"uint8", "byte", "octet"})
+BYTES: Final = frozenset({"uint8", "byte", "char", "octet"})
 PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
 _ROS1_NAMES: Final = {
     "sensor_msgs/msg/CameraInfo": {"d": "D", "k": "K", "r": "R", "p": "P"},

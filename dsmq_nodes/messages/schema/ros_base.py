@@ -15,7 +15,7 @@ INTEGERS: Final[dict[str, tuple[int, int]]] = {
 INTEGER_TYPES: Final[dict[tuple[Any, Any], str]] = {limits: of for of, limits in INTEGERS.items()}
 """The integer type with given limits."""
 BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
-"""The schema of `uint8[]` and `byte[]`."""
+"""The schema of `uint8[]`, `byte[]` and `char[]`."""
 
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "string": {"type": "string"},
