@@ -1,4 +1,4 @@
-"""Reads a LeRobotDataset v3.0 as a bag, to show, play and convert it like any other.
+"""Reads a LeRobotDataset v3.0, v2.1 or v2.0 as a bag, to show, play and convert like any other.
 
 `observation.state` and `action` of joints become `/joint_states` and `/joint_command`. Pictures
 become `/<last word of the name>/image_raw` (the whole name if two names end alike). Other vectors
@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import av
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from av.video.frame import VideoFrame
 
@@ -41,12 +40,16 @@ from dsmq_nodes.topic_names import EPISODE_TOPIC
 _BEGIN_NS: Final = SECOND_NS
 _PAUSE_NS: Final = SECOND_NS  # between episodes
 _JOINT_TOPICS: Final = {layout.STATE: "/joint_states", layout.ACTION: "/joint_command"}
-_FORMATS: Final = {b"\xff\xd8": "jpeg"}  # by the first bytes; otherwise PNG, LeRobot's default
+# By the first bytes, of which TIFF's are those of depth; otherwise PNG, LeRobot's default.
+_FORMATS: Final = {b"\xff\xd8": "jpeg", b"II": "tiff", b"MM": "tiff"}
 _NUMBERS: Final = frozenset(
     {"float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64"}
     | {"uint8", "uint16", "uint32", "uint64"}
 )
 _MOST_NUMBERS: Final = 100_000  # of one feature
+_OLD_VERSIONS: Final = ("v2.1", "v2.0")
+_OLD_EPISODES: Final = "meta/episodes.jsonl"
+_OLD_NUMBERS: Final = {"{episode_chunk": "{chunk_index", "{episode_index": "{file_index"}
 _WIDE: Final = re.compile(r"\{[^}]*\d{4}")  # a number in a path, padded to 1000 or more places
 # A folder that is no valid dataset raises any of these.
 _WRONG: Final = (
@@ -97,16 +100,33 @@ class LerobotDataset(BagSource):
     def _read_meta(self) -> None:
         self._info: dict[str, Any] = read_loose_json((self.path / layout.INFO).read_bytes())
         version = self._info.get("codebase_version")
-        if version != layout.VERSION:
-            raise ValueError(f"it has version {version}; only {layout.VERSION} is supported")
+        if version not in (layout.VERSION, *_OLD_VERSIONS):
+            supported = ", ".join((layout.VERSION, *_OLD_VERSIONS))
+            raise ValueError(f"it has version {version}; supported are {supported}")
         self._fps = int(self._info["fps"])
         if self._fps < 1:
             raise ValueError(f"it has {self._fps} frames a second")
         files = sorted((self.path / "meta/episodes").rglob("*.parquet"))
         tables = [pq.read_table(each).to_pylist() for each in files]
         self._episodes: list[Row] = [row for table in tables for row in table]
+        if version in _OLD_VERSIONS:
+            self._episodes = list(self._old_episodes())
         calibration = self.path / layout.CALIBRATION
         self._calibration = calibration.read_bytes() if calibration.exists() else b""
+
+    def _old_episodes(self) -> Iterator[Row]:
+        """Yield the episodes of a version 2, each of which has its own files, as version 3 does."""
+        begin = 0
+        for line in (self.path / _OLD_EPISODES).read_bytes().splitlines():
+            each: Row = read_loose_json(line)
+            number = each["episode_index"]
+            each |= {"dataset_from_index": begin, "data/file_index": number}
+            each["data/chunk_index"] = chunk = number // self._info["chunks_size"]
+            for name in self._info["features"]:
+                place = {"chunk_index": chunk, "file_index": number, "from_timestamp": 0.0}
+                each |= {f"videos/{name}/{what}": value for what, value in place.items()}
+            begin += each["length"]
+            yield each
 
     def _starts(self) -> list[int]:
         """Return the begin of each episode, and that of one more after the last."""
@@ -127,8 +147,11 @@ class LerobotDataset(BagSource):
         for name, feature in features.items():
             if name in layout.OWN_COLUMNS:
                 continue
-            if name in pictures:
+            if name in pictures and not _is_quantized(feature):
                 yield _FeatureTopic(name, pictures[name], *_PICTURES[feature["dtype"]])
+            elif name in pictures:
+                reason = "its depth was quantized for a video, which this does not undo"
+                self.omitted.topic(pictures[name], reason)
             elif feature["dtype"] in _NUMBERS and len(feature["shape"]) == 1:
                 yield _vector_topic(name, feature, calibrations)
             else:
@@ -193,7 +216,7 @@ class LerobotDataset(BagSource):
             task = (episode.get("tasks") or [""])[0]
             if EPISODE_TOPIC in wanted:
                 yield _mark("start", task, number, first_ns)
-            rows = self._rows(number, episode)
+            rows = self._rows(episode)
             pictures = {
                 name: frames.of(self._video(name, episode), self._first(name, episode))
                 for name, frames in videos.items()
@@ -207,13 +230,11 @@ class LerobotDataset(BagSource):
             if EPISODE_TOPIC in wanted:
                 yield _mark("stop", "", number, next_ns - _PAUSE_NS)
 
-    def _rows(self, number: int, episode: Row) -> pa.Table:
-        place = {
-            "chunk_index": episode["data/chunk_index"],
-            "file_index": episode["data/file_index"],
-        }
-        table = pq.read_table(self._file("data_path", place))
-        rows = table.filter(pc.equal(table["episode_index"], number))
+    def _rows(self, episode: Row) -> pa.Table:
+        number = episode["episode_index"]
+        place = {what: episode[f"data/{what}"] for what in ("chunk_index", "file_index")}
+        path = self._file("data_path", place)
+        rows = pq.read_table(path, filters=[("episode_index", "=", number)])
         if rows.num_rows != episode["length"]:
             raise ValueError(f"episode {number} has {rows.num_rows} rows, not {episode['length']}")
         return rows
@@ -229,6 +250,8 @@ class LerobotDataset(BagSource):
             ValueError: the path would lead out of the dataset's folder.
         """
         pattern_text = str(self._info[pattern])
+        for old, new in _OLD_NUMBERS.items():
+            pattern_text = pattern_text.replace(old, new)
         if _WIDE.search(pattern_text):
             raise ValueError(f"its {pattern} is {pattern_text}")
         name = PurePath(pattern_text.format(**place))
@@ -347,6 +370,12 @@ def _names(feature: Row) -> list[str]:
     if isinstance(given, list) and len(given) == size:
         return [str(each) for each in given]
     return [str(number) for number in range(size)]
+
+
+def _is_quantized(feature: Row) -> bool:
+    infos = [feature.get(each) or {} for each in ("info", "video_info")]
+    is_depth = any(i.get("is_depth_map") or i.get("video.is_depth_map") for i in infos)
+    return is_depth and feature["dtype"] == "video"
 
 
 def _picture_of(frame: VideoFrame, header: Header) -> Message:

@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from av.video.frame import VideoFrame
 
 from dsmq_nodes.bag import Bag
 from dsmq_nodes.bag.any_bag import open_source
@@ -18,6 +20,7 @@ from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.lerobot import dataset_layout
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
+from dsmq_nodes.bag.lerobot.pictures import VideoWriter, rgb_of
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 from tests.bag.lerobot.arm_bag import write_arm_bag
@@ -57,6 +60,72 @@ def test_a_bag_of_a_dataset_has_its_episodes_joints_and_pictures(
     shown = [each.msg for each in made if each.topic == "/front/image_raw"]
     levels = [sum(each.data) / len(each.data) for each in shown]  # type: ignore[union-attr]
     assert levels == pytest.approx(pictures(dataset / VIDEO), abs=1)
+
+
+def as_version_2(dataset: Path, folder: Path, version: str) -> None:
+    """Write a dataset as LeRobot did before 0.4: an episode has its own files."""
+    info = json.loads((dataset / dataset_layout.INFO).read_text())
+    chunk = "chunk-{episode_chunk:03d}"
+    info |= {
+        "codebase_version": version,
+        "total_videos": 2,
+        "total_chunks": 2,
+        "chunks_size": 1,
+        "data_path": f"data/{chunk}/episode_{{episode_index:06d}}.parquet",
+        "video_path": f"videos/{chunk}/{{video_key}}/episode_{{episode_index:06d}}.mp4",
+    }
+    (folder / "meta").mkdir(parents=True)
+    (folder / dataset_layout.INFO).write_text(json.dumps(info))
+    shutil.copy(dataset / dataset_layout.CALIBRATION, folder / dataset_layout.CALIBRATION)
+    episodes = pq.read_table(dataset / EPISODES).to_pylist()
+    lines = [{key: each[key] for key in ("episode_index", "tasks", "length")} for each in episodes]
+    text = "".join(f"{json.dumps(each)}\n" for each in lines)
+    (folder / "meta" / "episodes.jsonl").write_text(text)
+    with av.open(str(dataset / VIDEO)) as container:
+        frames = [rgb_of(each) for each in container.decode(video=0)]
+    camera = info["features"]["observation.images.front"]
+    height, width, _ = camera["shape"]
+    for number, each in enumerate(episodes):
+        place = {"episode_chunk": number, "episode_index": number}
+        data = folder / info["data_path"].format(**place)
+        data.parent.mkdir(parents=True)
+        rows = [("episode_index", "=", number)]
+        pq.write_table(pq.read_table(dataset / DATA, filters=rows), data)
+        video = info["video_path"].format(video_key="observation.images.front", **place)
+        writer = VideoWriter(folder / video, info["fps"], dataset_layout.Video(width, height))
+        for pixels in frames[: each["length"]]:
+            writer.add(VideoFrame.from_ndarray(pixels).reformat(format="yuv420p"))
+        del frames[: each["length"]]
+        writer.close()
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v2.0"])
+def test_a_dataset_of_version_2_is_the_same_bag(
+    dataset: Path, tmp_path: Path, version: str
+) -> None:
+    as_version_2(dataset, tmp_path / "old", version)
+    old, new = open_source([tmp_path / "old"]), open_source([dataset])
+    assert old.counts() == new.counts()
+    for one, other in zip(old.records(), new.records(), strict=True):
+        assert one[:4] == other[:4]
+        if not one.channel.topic.endswith("image_raw"):
+            assert one.data == other.data
+    convert(open_source([tmp_path / "old"]), tmp_path / "again", "lerobot")
+    levels = [pictures(each / VIDEO) for each in (tmp_path / "again", dataset)]
+    assert levels[0] == pytest.approx(levels[1], abs=2)
+
+
+def test_depth_in_a_video_is_left_out_and_told(dataset: Path, tmp_path: Path) -> None:
+    """Its numbers are logarithms: as grey they would be a wrong picture."""
+    shutil.copytree(dataset, tmp_path / "dataset")
+    file = tmp_path / "dataset" / dataset_layout.INFO
+    info = json.loads(file.read_text())
+    info["features"]["observation.images.front"]["info"]["is_depth_map"] = True
+    file.write_text(json.dumps(info))
+    source = open_source([tmp_path / "dataset"])
+    assert "/front/image_raw" not in source.topics
+    (told,) = source.omitted.lines()
+    assert told.startswith("left out: /front/image_raw: its depth was quantized")
 
 
 def test_features_whose_names_end_alike_have_topics_of_their_own(
@@ -178,8 +247,8 @@ def test_a_dataset_is_no_more_than_its_own_files(
 def test_another_version_and_a_part_of_a_dataset_are_told(dataset: Path, tmp_path: Path) -> None:
     info = tmp_path / "old" / "meta" / "info.json"
     info.parent.mkdir(parents=True)
-    info.write_text('{"codebase_version": "v2.1", "fps": 30}')
-    with pytest.raises(BagError, match=r"it has version v2.1; only v3.0 is supported"):
+    info.write_text('{"codebase_version": "v1.6", "fps": 30}')
+    with pytest.raises(BagError, match=r"has version v1.6; supported are v3.0, v2.1, v2.0"):
         open_source([tmp_path / "old"])
     text = (dataset / "meta/info.json").read_text()
     info.write_text(text)
