@@ -1,5 +1,7 @@
 """What waits for a connection: in order, the newest of each topic, and every loss is told once."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,3 +102,23 @@ def test_a_full_backlog_drops_the_oldest_of_the_same_topic() -> None:
     backlog.make_room(topics[1], 5)
     assert dropped == [("scan", 1, 0.0)]
     assert backlog.clear() == ["imu", "imu", "scan"]
+
+
+def test_many_that_must_not_be_lost_take_a_time_in_proportion() -> None:
+    """A node that makes 4,000 publishers for a broker that stands still was blocked for seconds."""
+
+    def seconds(count: int) -> float:
+        backlog: Backlog[int, str] = Backlog(lambda topic, item: None)
+        began_sec = time.process_time()
+        for number in range(count):
+            backlog.add(number, None, 10, 0.0)
+        for number in range(count):
+            backlog.add(number, "imu", 10, 1.0)
+        for number in range(count):
+            assert backlog.first(1.0) == (number, None)
+            backlog.pop()
+        assert backlog.first(1.0) == (count - 1, "imu")
+        return time.process_time() - began_sec
+
+    few, many = (min(seconds(count) for _ in range(3)) for count in (500, 4000))
+    assert many < 24 * few, "eight times as many took the square of eight"

@@ -16,7 +16,7 @@ that are `is_sure`, are never dropped.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -59,6 +59,7 @@ class Backlog(Generic[_Item, _Owner]):
         self._added_sec = -math.inf
         self._on_dropped = on_dropped
         self._waiting: deque[_WaitingItem[_Item, _Owner]] = deque()
+        self._newest: dict[int, _WaitingItem[_Item, _Owner]] = {}  # by the owner's id
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -81,9 +82,9 @@ class Backlog(Generic[_Item, _Owner]):
         self._is_late = self.is_late(now_sec)
         self._added_sec = now_sec
         is_sure = is_sure or owner is None
-        new = _WaitingItem(item, owner, size, now_sec, now_sec + lasts_sec, is_sure)
-        self._waiting.append(new)
+        until_sec = math.inf if is_sure else now_sec + lasts_sec
         self.waiting_bytes += size
+        self._put(_WaitingItem(item, owner, size, now_sec, until_sec, is_sure))
         self._drop_late(now_sec)
 
     def first(self, now_sec: float) -> tuple[_Item, _Owner | None] | None:
@@ -93,7 +94,7 @@ class Backlog(Generic[_Item, _Owner]):
 
     def pop(self) -> None:
         """Remove the first item."""
-        self.waiting_bytes -= self._waiting.popleft().size
+        self._forget(self._waiting.popleft())
 
     def make_room(self, owner: _Owner, size: int) -> None:
         """Drop the oldest items of a topic, until at least `size` bytes fewer wait."""
@@ -109,33 +110,41 @@ class Backlog(Generic[_Item, _Owner]):
         """Drop everything and report nothing; return the owner of each item that has one."""
         owners = [each.owner for each in self._waiting if each.owner is not None]
         self._waiting.clear()
+        self._newest.clear()
         self.waiting_bytes, self._is_late = 0, False
         return owners
 
     def _drop_late(self, now_sec: float) -> None:
-        """Drop what has waited for too long."""
-        oldest = next((each for each in self._waiting if not each.is_sure), None)
-        if oldest is None:
-            return
-        self._is_late = self._is_late or now_sec - oldest.since_sec > self._late_sec
-        if not self._is_late:
-            return
-        stay = {id(each): each for each in self._newest() if now_sec <= each.until_sec}
-        before, self._waiting = self._waiting, deque(stay.values())
-        for each in before:
-            if id(each) not in stay:
-                self._drop(each)
+        """Drop what has waited for too long; without a walk through all that waits each time."""
+        if self._waiting and now_sec - self._waiting[0].since_sec > self._late_sec:
+            if not self._is_late:
+                self._is_late = True
+                before, self._waiting = self._waiting, deque()
+                self._newest.clear()
+                for each in before:
+                    self._put(each)
+            while self._waiting and now_sec > self._waiting[0].until_sec:
+                self._drop(self._waiting.popleft())
 
-    def _newest(self) -> Iterator[_WaitingItem[_Item, _Owner]]:
-        newest = {id(each.owner): each for each in self._waiting if not each.is_sure}
-        for each in self._waiting:
-            if each.is_sure:
-                yield each
-            elif (found := newest.pop(id(each.owner), None)) is not None:
-                yield found
+    def _put(self, new: _WaitingItem[_Item, _Owner]) -> None:
+        """Append an item, or, when late, let it take the place of its topic's waiting one."""
+        older = self._newest.get(id(new.owner)) if self._is_late and not new.is_sure else None
+        if older is None:
+            self._waiting.append(new)
+        else:
+            self._drop(older)
+            older.item, older.size = new.item, new.size
+            older.since_sec, older.until_sec = new.since_sec, new.until_sec
+        if not new.is_sure:
+            self._newest[id(new.owner)] = older or new
+
+    def _forget(self, waiting: _WaitingItem[_Item, _Owner]) -> None:
+        self.waiting_bytes -= waiting.size
+        if self._newest.get(id(waiting.owner)) is waiting:
+            del self._newest[id(waiting.owner)]
 
     def _drop(self, waiting: _WaitingItem[_Item, _Owner]) -> None:
         """Count the item as no longer waiting, and report it to its owner."""
-        self.waiting_bytes -= waiting.size
+        self._forget(waiting)
         assert waiting.owner is not None
         self._on_dropped(waiting.owner, waiting.item)

@@ -53,6 +53,23 @@ def test_a_call_that_fails_says_why(bridged: Bridged, service: str, args: Any, r
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        {"op": "call_service", "service": "/add_two_ints", "args": {"a": 1}},
+        {"op": "send_action_goal", "action": "/fibonacci", "action_type": "x/Y", "args": {}},
+    ],
+)
+def test_an_id_that_no_answer_in_cbor_can_repeat_is_refused(
+    bridged: Bridged, asked: dict[str, Any]
+) -> None:
+    """The call was made, its answer raised in a task: the client waited for ever."""
+    bridged.send(**asked, id="\ud800", compression="cbor")
+    [answer] = bridged.got(2.0)
+    assert (answer["op"], answer["id"]) == ("status", "\ud800")
+    assert "surrogates not allowed" in answer["msg"]
+
+
+@pytest.mark.parametrize(
     ("service", "fields", "reason"),
     [
         ("/switch", {"timeout": "soon"}, "'timeout' has to be a number"),
