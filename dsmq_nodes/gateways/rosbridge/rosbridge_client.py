@@ -118,7 +118,7 @@ def _op_of(operation: object, known: dict[str, Any]) -> str:
         raise ValueError("a message has to be a JSON object with an 'op'")  # noqa: TRY004
     if op not in known:
         raise ValueError(f"unknown operation; known are {', '.join(known)}")
-    str(operation.get("id")).encode()  # half a surrogate pair: no answer in CBOR could repeat it
+    str(_id_of(operation)).encode()  # half a surrogate pair: no answer in CBOR could repeat it
     return op
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from dsmq_nodes.dsmq.wire import topic_fault
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.web.outbox import Outbox
@@ -74,11 +75,14 @@ class HubClient:
         Raises:
             ReadOnlyError: the gateway is read-only.
             ClientLimitError: the client has too many advertisements.
-            CommandError: the gateway publishes another type on the topic, for another client.
+            CommandError: the gateway publishes another type on the topic, for another client; or
+                the type's name is none.
         """
         self.check_writable()
         if len(self._writers) >= MOST_ADVERTISED:
             raise ClientLimitError(f"a client may have at most {MOST_ADVERTISED} advertisements")
+        if type_name and (fault := topic_fault(type_name, "type")):
+            raise CommandError(fault)  # the broker would tell only the gateway
         writer = self.hub.advertise(topic, type_name, schema, latched=latched)
         known = writer.publication.type_name  # the graph may not show it yet
         if known and known != type_name:

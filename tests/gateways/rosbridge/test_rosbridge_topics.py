@@ -56,6 +56,37 @@ def test_a_picture_holds_the_text(bridged: Bridged, server: Server) -> None:
     assert inner["msg"]["ranges"] == [1.5, None, None]
 
 
+def test_a_large_message_is_compressed_while_others_are_served(
+    bridged: Bridged, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture of 1.2 MB takes 70 ms as PNG, at each message: STOP and driving waited for it."""
+    going_on, compress = threading.Event(), publish_frames.png_frame
+
+    def slowly(text: str) -> str:
+        assert going_on.wait(PATIENCE_SEC)
+        return compress(text)
+
+    monkeypatch.setattr(publish_frames, "png_frame", slowly)
+    bridged.send("subscribe", topic="/thing", compression="png")
+    bridged.send("subscribe", topic="/listener")
+    bridged.got()
+    for number in range(40):
+        server.thing.publish(Thing(number=number, pixels=bytes(100_000)))
+    bridged.send("publish", topic="/listener", msg={"data": "served"})
+    assert [each["msg"] for each in bridged.got()] == [{"data": "served"}]
+    queue, numbers = bridged.speaker._topics._subscribed["/thing"].queue, list[int]()
+    going_on.set()
+
+    def newest_has_come() -> bool:
+        inner = (json.loads(text_of_png(each["data"])) for each in bridged.got(0.1))
+        numbers.extend(each["msg"]["number"] for each in inner)
+        return numbers[-1:] == [39]
+
+    until(newest_has_come, "the newest picture")
+    assert numbers == sorted(numbers)
+    assert len(numbers) + queue.dropped == 40
+
+
 def text_of_png(data: str) -> str:
     """The text in a picture, read as the format says."""
     png = base64.b64decode(data)
@@ -327,6 +358,8 @@ def test_a_wrong_message_is_answered_in_words(
         ('{"op": "subscribe", "topic": "/a", "compression": "zip"}', "the compression has to be"),
         ('{"op": "advertise", "topic": "/scan", "type": "std_msgs/String"}', "already"),
         ('{"op": "advertise", "topic": "/b", "type": "std_msgs/Sting"}', "std_msgs/msg/String"),
+        (f'{{"op": "advertise", "topic": "/b", "type": "x/{"y" * 300}"}}', "over 255 bytes"),
+        ('{"op": "advertise", "topic": "/b", "type": "x/\\u0000"}', "cannot be printed"),
         ('{"op": "advertise", "topic": "/dsmq/graph", "type": "std_msgs/String"}', "reserved"),
         ('{"op": "fragment", "id": "f", "data": "x", "num": 3, "total": 2}', "num 0 to total"),
         ('{"op": "fragment", "id": "f", "data": 1, "num": 0, "total": 2}', "a text `data`"),
