@@ -78,17 +78,20 @@ class HubWriter:
         """The topic's name."""
         return self.publication.topic
 
-    def publish(self, text: str, field: str = "", raw: bytes = b"") -> None:
+    def publish(
+        self, text: str, field: str = "", raw: bytes = b"", *, age_sec: float = 0.0
+    ) -> None:
         """Publish a message, as JSON, from any thread.
 
-        `raw` is the value of the message's large `field`, which `text` omits.
+        `raw` is the value of the message's large `field`, which `text` omits. The stamp is
+        `age_sec` before now.
 
         Raises:
             WireError: the message is too large.
         """
         if field and self.publication.writer is None:
             text, field, raw = wire.whole_text(text, field, raw), "", b""
-        self._hub.link.publish(self.publication, text, field, raw)
+        self._hub.link.publish(self.publication, text, field, raw, age_sec=age_sec)
 
     def close(self) -> None:
         """Withdraw the advertisement."""

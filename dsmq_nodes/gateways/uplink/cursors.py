@@ -65,8 +65,9 @@ class LogPlace(NamedTuple):
             was too slow.
         sender: the node that published it.
         seq: its number among this node's messages of the topic; 0 if unknown or not all are sent.
-        age_sec: its age when it was sent, for calls and in answers. In any other message an age is
-            a request: the receiver has to confirm the message.
+        age_sec: its age when it was sent, for calls, in answers, and if it waited for long. In a
+            message that is no call and no answer it is also a request: the receiver has to confirm
+            the message.
     """
 
     epoch: Epoch

@@ -330,7 +330,8 @@ class OutgoingTopics:
         else:
             asks = self._far.count_sent(name, message.id, size, now_sec)
         sent_age_sec = max(age_sec, LEAST_AGE_SEC if asks else 0.0)
-        head = _pack((*header, sent_age_sec) if outgoing.is_call or asks else header)
+        tells_age = outgoing.is_call or asks or age_sec > LATE_SEC
+        head = _pack((*header, sent_age_sec) if tells_age else header)
         self._carrier.put(name, head, message.text)
         outgoing.sent += 1
         outgoing.beats_left = _BEATS

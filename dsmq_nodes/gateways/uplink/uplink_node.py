@@ -316,14 +316,15 @@ class Uplink:
                 continue
             if again > 0:  # from another log nothing is repeated
                 writer.publication.messages += again
-            if is_too_late(incoming.topic, time.monotonic() - each.message.at_sec):
+            age_sec = time.monotonic() - each.message.at_sec
+            if is_too_late(incoming.topic, age_sec):
                 incoming.refuse_late()
                 writer.publication.messages += 1
                 continue
             try:
                 text = each.message.text.decode()
                 self._clients.see(incoming.topic, text)
-                writer.publish(text)
+                writer.publish(text, age_sec=age_sec)  # an Actuator skips a late command
             except (UnicodeDecodeError, WireError) as error:
                 incoming.refuse(error)
                 incoming.cursor.lost += 1

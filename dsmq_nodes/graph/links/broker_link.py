@@ -179,7 +179,13 @@ class DsmqLink:
             self._outgoing.send_object({"action": "unadvertise", "topic": publication.topic})
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+        self,
+        publication: Publication,
+        text: str,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+        *,
+        age_sec: float = 0.0,
     ) -> None:
         """Send a message, from any thread.
 
@@ -195,7 +201,7 @@ class DsmqLink:
             # Through memory it would overtake a subscription on its way to the broker, and this
             # node would miss the answer of another node to the message.
             self._await(self._incoming.unanswered, self._patience_sec)
-        self._outgoing.publish(publication, text, field, raw)
+        self._outgoing.publish(publication, text, field, raw, age_sec=age_sec)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         """Return a function for the usual messages of a publication, which repeats no decision.

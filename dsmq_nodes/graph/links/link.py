@@ -164,12 +164,19 @@ class Link(Readable, Protocol):
         """
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+        self,
+        publication: Publication,
+        text: str,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+        *,
+        age_sec: float = 0.0,
     ) -> None:
         """Send a message, from any thread; never waits for a subscriber.
 
         `raw` is the value of the message's `field`, which `text` leaves out. Give them only where
-        the publication has a `writer`.
+        the publication has a `writer`. A message of another machine may have an age: its stamp is
+        that much earlier.
         """
 
     def subscribe(

@@ -193,7 +193,13 @@ class MemoryLink:
         """Return None: there is no shared memory to append to."""
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+        self,
+        publication: Publication,
+        text: str,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+        *,
+        age_sec: float = 0.0,
     ) -> None:
         """Send a message, from any thread.
 
@@ -201,7 +207,7 @@ class MemoryLink:
             WireError: the message is larger than a frame may be.
         """
         message = wire.encode_text(wire.whole_text(text, field, raw))
-        stamp_ns = self._broker.clock.now_ns()
+        stamp_ns = self._broker.clock.now_ns() - round(age_sec * 1e9)
         if len(message) > _NEARLY_TOO_BIG_BYTES:  # the limit of a frame holds here too
             wire.encode_put(publication.topic_json, publication.messages + 1, stamp_ns, message)
         publication.messages += 1

@@ -147,7 +147,13 @@ class Outgoing:
     # Sending
 
     def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
+        self,
+        publication: Publication,
+        text: str,
+        field: str = "",
+        raw: bytes | memoryview = b"",
+        *,
+        age_sec: float = 0.0,
     ) -> None:
         """Send a message, from any thread; in a callback it never waits.
 
@@ -159,7 +165,7 @@ class Outgoing:
             self._await_room(stream, MUCH_BYTES)
         with self.lock:
             seq = publication.messages + 1
-            msg = (text, field, raw, seq, self._clock.now_ns())
+            msg = (text, field, raw, seq, self._clock.now_ns() - round(age_sec * 1e9))
             if publication.pending:
                 # It is sent in its turn; if it is too large, raise here.
                 self._encode(publication, msg)

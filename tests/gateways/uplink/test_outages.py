@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Client
+from dsmq_nodes import Actuator, Client, Node
 from dsmq_nodes.errors import ServiceUnavailableError
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.messages.std_srvs import SetBool
 from tests.gateways.uplink.fleet import (
     Fleet,
     Listener,
+    Machine,
     Talker,
     assert_counted,
     assert_whole,
@@ -44,6 +45,34 @@ def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
     assert_whole(heard, odom)
     fleet.until(lambda: base.status()["coming"]["/r1/odom"]["resumed"] > 0, "the count")
     assert base.status()["coming"]["/r1/odom"]["lost"] == 0
+
+
+class Motor(Node):
+    def __init__(self, fleet: Fleet, machine: Machine) -> None:
+        super().__init__("motor", broker=machine.broker.address)
+        self.obeyed: list[int] = []
+        self.commands = Actuator(self, Int64, "/speed", self.obey, timeout=0.5)
+        fleet.nodes.append(self)
+
+    def obey(self, msg: Int64) -> None:
+        self.obeyed.append(msg.data)
+
+    def enter_safe_state(self) -> None: ...
+
+
+def test_a_command_that_comes_after_an_outage_is_too_late(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--subscribe", "/speed"], ["--publish", "/r1/speed"])
+    motor = Motor(fleet, robot)
+    speed = Talker(fleet, base, "/r1/speed")
+    fleet.until(lambda: len(motor.obeyed) > 50, "commands")
+    base.kill_uplink()
+    count = speed.count
+    fleet.until(lambda: speed.count > count + 50, "commands that nobody carries")
+    speed.stop()
+    fleet.until(lambda: not motor.commands.obeys, "the safe state")
+    base.start_uplink()
+    fleet.until(lambda: motor.commands.subscription.late, "a late command")
+    assert motor.obeyed[-1] < count
 
 
 def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> None:
