@@ -287,6 +287,25 @@ def test_sys_exit_in_a_callback_is_its_status(programs: Programs) -> None:
     assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
 
 
+EXITS = "async def tick(self):\n        print('ticking', flush=True); await asyncio.sleep(0); {}"
+
+
+@pytest.mark.usefixtures("broker")
+def test_sys_exit_in_a_coroutine_is_its_status_and_nothing_else_is_said(programs: Programs) -> None:
+    program = programs(robot().replace("def tick(self):", EXITS.format("sys.exit(3)")))
+    assert program.wait() == 3
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_an_exception_that_is_no_error_ends_it_from_a_coroutine_as_well(programs: Programs) -> None:
+    program = programs(robot().replace("def tick(self):", EXITS.format("raise BaseException(4)")))
+    assert program.wait() == 1
+    assert "BaseException: 4" in program.lines
+    assert program.lines.count("robot is safe") == 1
+    assert "never retrieved" not in program.output
+
+
 @pytest.mark.usefixtures("broker")
 def test_shutdown_in_a_callback_ends_it_with_status_0(programs: Programs) -> None:
     program = programs(robot(callback="self.shutdown()"))

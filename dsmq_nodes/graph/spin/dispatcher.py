@@ -154,7 +154,7 @@ class Dispatcher:
         self.is_shut_down = True
         self.is_over = True
 
-    def end(self, error: Exception | None = None) -> bool:
+    def end(self, error: BaseException | None = None) -> bool:
         """End the spinning, which raises the error if there is one; False when nothing spins."""
         ended = self.ended
         if ended is None or ended.done():
@@ -240,6 +240,8 @@ class Dispatcher:
         def done(_: object) -> None:
             self._tasks.discard(task)
             discard(work)  # it may have been cancelled before it began
+            if not task.cancelled():
+                task.exception()  # the loop raises a SystemExit, and would log it as well
 
         task.add_done_callback(done)
         return task
@@ -248,7 +250,9 @@ class Dispatcher:
         try:
             name = callback_name(named)
             await timed_steps(work, time, lambda took_sec: self._took(name, took_sec, took_sec))
-        except Exception as error:  # noqa: BLE001  `raises` decides
+        except (asyncio.CancelledError, SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  `raises` decides
             self._raised(named, error)
 
     def _took(self, name: str, took_sec: float, longest_sec: float, calls: int = 1) -> None:
@@ -263,7 +267,7 @@ class Dispatcher:
                 "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
             )
 
-    def _raised(self, named: object, error: Exception) -> None:
+    def _raised(self, named: object, error: BaseException) -> None:
         if self.raises and self.end(error):
             with contextlib.suppress(MemoryError):  # the node enters its safe state all the same
                 self.exceptions.note(named, error)
