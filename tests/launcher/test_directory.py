@@ -44,6 +44,18 @@ def test_a_deleted_working_directory_is_one_line(
     ]
 
 
+@pytest.mark.parametrize("hidden", ["types", "bisect"])  # the guard needs one, the broker the other
+def test_a_file_that_hides_a_module_which_the_kit_needs_is_named(
+    tmp_path: Path, hidden: str
+) -> None:
+    (tmp_path / "robot.yaml").write_text(FILE)
+    (tmp_path / f"{hidden}.py").touch()
+    command = [f"{Path(sys.executable).parent}/dsmq-nodes", "launch", "robot.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"{tmp_path}/{hidden}.py hides the module" in done.stderr.splitlines()[-1]
+
+
 def test_the_schema_needs_a_working_directory_too(tmp_path: Path) -> None:
     directory = tmp_path / "gone"
     directory.mkdir()

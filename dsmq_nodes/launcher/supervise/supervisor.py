@@ -39,6 +39,7 @@ from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, R
 from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
+from dsmq_nodes.launcher.warm.interpreter import hiding_file
 
 _BROKER_START_SEC: Final = 30.0
 _BROKER_RESTART: Final = RestartPlan("on-failure", 0.01, 1.0, 0.0, 3, 60.0)
@@ -167,6 +168,8 @@ class Supervisor:
         if any(member.starts for member in self.members.values()) and self._faults:
             faults = "; ".join(f"{name} ({what})" for name, what in self._faults.items())
             self._output.print_line(f"ended with faults: {faults}")
+        if self._faults and (file := hiding_file(".")):
+            self.report(f"{file} hides the module of Python or a package of that name: rename it")
         await self._log_files.finish(_WRITTEN_SEC)
         await self._output.finish(_WRITTEN_SEC)
         return 1 if self._faults else 0

@@ -21,25 +21,28 @@ def can_run(argv: Sequence[str]) -> bool:
         del sys.path_importer_cache[place]  # a directory that did not exist, and may exist now
     if argv[1] == "-m":
         places = [os.getcwd(), *([argv[4]] if tuple(argv[1:4]) == CHILD else [])]  # noqa: PTH109
-        return argv[2] not in sys.modules and not any(map(_has_another, places))
+        return argv[2] not in sys.modules and not any(map(hiding_file, places))
     script = Path(argv[1])
-    return script.is_file() and not _has_another(str(script.resolve().parent))
+    return script.is_file() and not hiding_file(str(script.resolve().parent))
 
 
-def _has_another(place: str) -> bool:
-    """Whether a directory has another module of the name of one that is imported already."""
+def hiding_file(place: str) -> str:
+    """Return a module's file of a directory that has the name of another one imported already.
+
+    Programs import the directory's module instead of that one. Empty if there is none.
+    """
     try:
         names = {entry.partition(".")[0] for entry in os.listdir(place or ".")}  # noqa: PTH208
     except OSError:
-        return False
+        return ""
     for name in names:
         file = getattr(sys.modules.get(name), "__file__", None)
         if not file:  # not imported, or built in
             continue
         found = PathFinder.find_spec(name, [place])
         if found and found.loader and found.origin and not _is_same(found.origin, file):
-            return True
-    return False
+            return found.origin
+    return ""
 
 
 def _is_same(one: str, other: str) -> bool:
