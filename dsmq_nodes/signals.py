@@ -42,7 +42,7 @@ def unhandled_signals() -> tuple[signal.Signals, ...]:
     The kernel knows them (Linux); Python does not know handlers in C, such as faulthandler's.
     """
     with contextlib.suppress(OSError):
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text("ascii", "replace")
         fields = dict(line.split(":", 1) for line in status.splitlines())
         handled = int(fields["SigCgt"], 16) | int(fields["SigIgn"], 16)
         return tuple(number for number in _ENDS if not handled >> (number - 1) & 1)

@@ -79,7 +79,7 @@ def show_as(argv: Iterable[str], env: Mapping[str, str]) -> None:
 @cache
 def _areas() -> tuple[int, ...]:
     """Return where this process has its code, data and stack; they are the same in a fork."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    fields = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     return tuple(int(fields[number - 3]) for number in (*_CODE, *_DATA, _STACK))
 
 

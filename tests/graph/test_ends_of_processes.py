@@ -35,6 +35,8 @@ async def main():
 """
 BY_HAND = "robot = Robot()\nwhile True: spin_once(robot, timeout_sec=0.1)"
 ASYNC = "asyncio.run(main())"
+# The kernel cuts a process's name after 15 bytes, which may be within a letter.
+NAMED = "import ctypes\nctypes.CDLL(None).prctl(15, 'robotersteuer-ö'.encode()[:15], 0, 0, 0)\n"
 
 
 def robot(main: str, stopping_sec: float = 0.0) -> str:
@@ -59,6 +61,7 @@ def said(program: Program) -> list[str]:
         (ASYNC, signal.SIGXCPU),
         (BY_HAND, signal.SIGPROF),
         (BY_HAND, signal.SIGSTKFLT),
+        (NAMED + BY_HAND, signal.SIGXCPU),
     ],
 )
 @pytest.mark.usefixtures("broker")
