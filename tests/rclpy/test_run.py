@@ -392,7 +392,7 @@ def test_what_cannot_be_run_is_said_in_one_line(
         ("import turtlesim.msg", "'turtlesim' is not installed in "),
         ("import turtlesim.msg", "Install it, or put its source package there: its .msg, .srv and"),
         ("import std_msg.msg", "did you mean 'std_msgs'?"),
-        ("import cv_bridge", "cv_bridge is not in this kit: an image's array is `numpy."),
+        ("import rosbag2_py", "rosbag2_py is not in this kit: `dsmq_nodes.Bag` reads and"),
         ("import rclpy.nodes", "rclpy is this kit's, which has no 'nodes' in it; did you mean"),
         ("import std_srvs.msg", "std_srvs is this kit's, which has no 'msg' in it; there is: srv"),
         ("from std_msgs.msg import Strin", "has no 'Strin' in it; did you mean 'String'?"),

@@ -18,8 +18,6 @@ _TOOLS: Final = {
 }
 _TESTING: Final = "`dsmq-nodes run pytest test_talker.py` runs tests that spin nodes"
 _MODULES: Final = {
-    "cv_bridge": "an image's array is "
-    "`numpy.frombuffer(msg.data, numpy.uint8).reshape(msg.height, msg.width, -1)`",
     "launch_pytest": _TESTING,
     "launch_testing": _TESTING,
     "launch_testing_ros": _TESTING,
