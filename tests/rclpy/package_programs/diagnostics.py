@@ -4,9 +4,10 @@
 import time
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from diagnostic_updater import (
     CompositeDiagnosticTask,
+    DiagnosticArray,
+    DiagnosticStatus,
     DiagnosticStatusWrapper,
     DiagnosticTask,
     FrequencyStatus,
