@@ -265,6 +265,8 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
     said = run(port, "--quiet", "arm", "says", cwd=tmp_path)
     assert (said.returncode, said.stderr) == (1, "the arm is not there\n")
     assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "[True, True, True]\n"
+    write(tmp_path, {"src/arm/code/examples/wave.py": "print('waves')"})
+    assert run(port, "--quiet", "arm", "wave.py", cwd=tmp_path).stdout == "waves\n"
     wrong = run(port, "--quiet", "arm", "moover", cwd=tmp_path)
     assert wrong.returncode == 1
     assert "has no executable 'moover'; did you mean 'mover'?" in wrong.stderr

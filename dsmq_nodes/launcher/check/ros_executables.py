@@ -60,7 +60,7 @@ def find_executable(package: RosPackage, name: str) -> Executable:
         CommandError: the package has no executable of this name.
     """
     known = executables(package)
-    found = known.get(name) or known.get(f"{name}.py")
+    found = known.get(name) or known.get(f"{name}.py") or _elsewhere(package, name)
     if found is None:
         hint = did_you_mean(name, known) if known else "it has none that are Python"
         raise CommandError(f"{package.name} ({package.folder}) has no executable {name!r}; {hint}")
@@ -109,11 +109,22 @@ def _scripts(package: RosPackage) -> Iterator[Path]:
         folders = [package.prefix / "lib" / package.name]
     for folder in folders:
         for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-            if path.is_file() and (path.suffix == ".py" or _begins_with_python(path)):
+            if _is_script(path):
                 yield path
 
 
-def _begins_with_python(path: Path) -> bool:
+def _elsewhere(package: RosPackage, name: str) -> Executable | None:
+    """Return a script of another folder of the working tree: CMake may install any."""
+    if package.prefix is not None:
+        return None
+    paths = (path for path in package.folder.rglob("*") if path.name in {name, f"{name}.py"})
+    found = next(filter(_is_script, paths), None)
+    return None if found is None else Executable(found.name, "", found, package.folder)
+
+
+def _is_script(path: Path) -> bool:
+    if path.suffix == ".py":
+        return path.is_file()
     try:
         with path.open("rb") as file:
             first = file.readline(200)

@@ -21,7 +21,6 @@ _MODULES: Final = {
     "launch_pytest": _TESTING,
     "launch_testing": _TESTING,
     "launch_testing_ros": _TESTING,
-    "ros2cli": "the command line is `dsmq-nodes`",
     "rosbag2_py": "`dsmq_nodes.Bag` reads and writes bags (`dsmq-nodes docs bags`)",
 }
 
