@@ -197,6 +197,17 @@ def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
     ]
 
 
+def test_a_project_that_is_only_installed_is_a_package_with_executables(tmp_path: Path) -> None:
+    path = tmp_path / "checks.launch.xml"
+    path.write_text(
+        "<launch><node pkg='pytest' exec='pytest' args='--version'/>"
+        "<executable cmd='$(find-pkg-prefix pytest)/bin/pytest'/></launch>"
+    )
+    node, program = load_ros_plan(path, {}).nodes
+    assert node.argv[-3:] == ("pytest", "pytest", "--version")
+    assert program.argv == (f"{sys.prefix}/bin/pytest",)
+
+
 def test_a_launch_meets_the_programs_that_run_already(
     arm: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import sys
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.check.ros_executables import find_executable
+from dsmq_nodes.launcher.check.ros_executables import find_executable, installed_package
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
 from dsmq_nodes.rclpy.launching.substituting import (
     PathJoinSubstitution,
@@ -47,10 +47,10 @@ class FindPackagePrefix(FindPackageShare):
 
 
 def _package(name: str) -> RosPackage:
-    known = PACKAGES.all
-    if name not in known:
+    found = PACKAGES.find(name) or installed_package(name)
+    if found is None:
         raise SubstitutionError(f"there is no package {name!r} here: {about_package(name)}")
-    return known[name]
+    return found
 
 
 class ExecutableInPackage(Substitution):
