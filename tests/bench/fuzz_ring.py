@@ -13,12 +13,11 @@ from pathlib import Path
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import LENT_BYTES, RingReader
 from dsmq_nodes.dsmq.ring.record import RECORD
 from dsmq_nodes.dsmq.ring.ring import DATA, EXTENT, INDEX, READERS, Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store

@@ -10,10 +10,9 @@ from dsmq_nodes.dsmq.address import NO_SHM
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import leftovers
-from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from tests.support.waiting import PATIENCE_SEC
 
 needs_shared_memory = pytest.mark.skipif(

@@ -16,7 +16,6 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.record import RECORD
@@ -31,7 +30,7 @@ from dsmq_nodes.dsmq.ring.ring import (
     RESERVE,
     Ring,
 )
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
@@ -342,10 +341,9 @@ def test_a_file_that_is_cut_ends_nobody(shared: Shared, size: int) -> None:
 CUT = """
 import os, sys
 from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import OverwrittenError, RingError
 from pathlib import Path
 

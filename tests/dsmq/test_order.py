@@ -10,9 +10,8 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.ring import Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from tests.dsmq.sharer import needs_shared_memory
 from tests.support.brokers import ForkedBroker
 from tests.support.waiting import PATIENCE_SEC

@@ -24,8 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import reader as ring_reader
-from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import (
     BUSY,
     DATA,
@@ -37,7 +36,7 @@ from dsmq_nodes.dsmq.ring.ring import (
     RESERVE,
     Ring,
 )
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import RingError
 from tests.support import processes
 

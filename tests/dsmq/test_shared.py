@@ -21,11 +21,10 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import directory as shared_memory
 from dsmq_nodes.dsmq.ring import leftovers
-from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
-from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.store.sqlite import Store

@@ -16,10 +16,9 @@ from msgspec.structs import astuple, replace
 from typing_extensions import override
 
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.record import RECORD
 from dsmq_nodes.dsmq.ring.ring import DATA, READERS, Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.incoming import Incoming

@@ -168,9 +168,6 @@ class Following:
     def _arm_bells(self, topics: list[Topic]) -> None:
         """Request the bell at the next message of each topic; all other topics are polled."""
         rings = [each.log.ring for each in topics if each.log.ring is not None]
-        armed = [ring for ring in rings if not ring.has_more()]
-        for ring in armed:
-            ring.sleep()
-        self._memory.bell.clear()  # the system call that ring.py requires here
-        if len(armed) < len(rings) or not all(ring.may_sleep() for ring in armed):
+        armed = [ring.reader for ring in rings if not ring.has_more()]
+        if not self._memory.bell.arm(armed) or len(armed) < len(rings):
             self._poll_at_once()

@@ -2,7 +2,7 @@
 
 The directory is in a file system without a disk (/dev/shm). Its broker holds a lock on it, so that
 the next broker of this user recognises the directories of dead brokers, and removes them. It
-contains the rings, and the bells (bell.py) of the processes that read them.
+contains the rings, and the bells of the processes that read them.
 """
 
 import contextlib
@@ -16,12 +16,11 @@ from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.leftovers import PLACE, remove, remove_leftovers
-from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring, is_scarce
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import RingError
 
 logger = logging.getLogger("dsmq.broker")
@@ -132,9 +131,8 @@ class RingLog:
         after = ring.head
         # No depth: the ring then keeps as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
-        self._reader = reader = RingReader(ring, seat, Cursor(after))
-        self.bundle = reader.bundle
-        self.sleep, self.may_sleep = reader.sleep, reader.may_sleep
+        self.reader = RingReader(ring, seat, Cursor(after))
+        self.bundle = self.reader.bundle
 
     @property
     def path(self) -> str:
@@ -148,7 +146,7 @@ class RingLog:
             RingError: the ring cannot take this message.
         """
         self._ring.restore_size()
-        if self._ring.head < self._reader.cursor.after:  # a new writer cannot notice this
+        if self._ring.head < self.reader.cursor.after:  # a new writer cannot notice this
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
             self._writer.write_as(sender)  # the writer keeps the last sender; peers come and go
@@ -159,12 +157,12 @@ class RingLog:
 
         Their number is limited, more so with `read_here`.
         """
-        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if read_here else CAPACITY_BYTES)
+        return self.reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if read_here else CAPACITY_BYTES)
 
     def find(self, message_id: int) -> RingRecord | None:
         """Return a record that the broker has read before; None if it is overwritten."""
         self._ring.restore_size()
-        return self._reader.find(message_id)
+        return self.reader.find(message_id)
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
         """Give the reader with this number a seat, and return it.
@@ -198,7 +196,7 @@ class RingLog:
     def has_more(self) -> bool:
         """Whether the ring has messages that the broker has not read."""
         self._ring.restore_size()
-        return self._reader.has_more()
+        return self.reader.has_more()
 
     def shut(self) -> None:
         """Refuse further appends."""

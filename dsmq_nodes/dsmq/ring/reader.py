@@ -1,10 +1,12 @@
-"""Reads a topic's log in shared memory, by the steps of ring.py."""
+"""Reads a topic's log in shared memory, and sleeps until there is more, by the steps of ring.py."""
 
 import os
+import weakref
 from bisect import bisect_right
+from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.limits import MOST_NUMBER
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bundle import RecordBundle
@@ -27,6 +29,7 @@ from dsmq_nodes.dsmq.ring.ring import (
 )
 
 LENT_BYTES: Final = 64 << 10  # copying a smaller one costs less than tracking it
+_TAKEN_BYTES: Final = 4096
 _READ_AGAIN: Final = 100
 _MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
 _MOST_BUNDLED_BYTES: Final = 4096  # of a record, on average
@@ -186,11 +189,11 @@ class RingReader:
         return record
 
     def sleep(self) -> None:
-        """Request the bell for the next message; then clear the bell and call `may_sleep`."""
+        """Request the bell for the next message: the first step of `Bell.arm`."""
         self._map[ASLEEP + self.seat] = 1
 
     def may_sleep(self) -> bool:
-        """Whether the next message will ring; call this after `sleep` and after clearing the bell.
+        """Whether the next message will ring; this is the last step of `Bell.arm`.
 
         False when there is a message already. False also when the writer of a message that was read
         rings only now: that ring may have been cleared, and it has reset the request.
@@ -282,6 +285,62 @@ class RingReader:
             else:
                 high = middle
         return high
+
+
+class Bell:
+    """Wakes this process when a ring that it reads has a new message.
+
+    A process has one bell for all its rings: a named pipe in the directory of the rings, named by
+    the number that the broker gave the process. A writer rings by writing one byte. (Sending and
+    receiving a datagram on a Unix socket costs twice as much.)
+    """
+
+    def __init__(self, directory: Path, number: int) -> None:
+        """Make the bell of the process with this number.
+
+        Raises:
+            OSError: the pipe cannot be made.
+        """
+        path = directory / str(number)
+        os.mkfifo(path, 0o600)
+        # Open for writing too, so that there is no end of file when all writers are gone.
+        self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._close = weakref.finalize(self, os.close, self._file)
+        self._close.atexit = False  # nodes that end with the process still read
+        inherited.register(self)
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._file
+
+    def clear(self) -> None:
+        """Read the bytes that have rung so far."""
+        try:  # noqa: SIM105  `suppress` takes three times as long
+            os.read(self._file, _TAKEN_BYTES)
+        except BlockingIOError:
+            pass
+
+    def arm(self, readers: list[RingReader]) -> bool:
+        """Ring at the next message for each reader; False when there may be one already: read on.
+
+        All readers have to be given: what has rung until now is cleared.
+        """
+        for each in readers:
+            each.sleep()
+        self.clear()
+        for each in readers:  # noqa: SIM110  a generator takes longer
+            if not each.may_sleep():
+                return False
+        return True
+
+    def forked(self) -> None:
+        """Close it in a forked child, which would otherwise take the parent's bytes."""
+        if self._close.alive:  # otherwise the number may be another file's by now
+            inherited.cut_off(self._file)
+
+    def close(self) -> None:
+        """Close and remove the pipe."""
+        self._close()
 
 
 def _is_text(text: bytes) -> bool:

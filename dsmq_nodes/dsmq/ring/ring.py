@@ -46,7 +46,7 @@ Writing (writer.py)
 5. Write the record, then its position in the index.
 6. Write HEAD: readers see the record from now on. A writer that is killed earlier leaves nothing.
 7. Release the lock.
-8. Ring the bells (bell.py) of the readers that sleep.
+8. Ring the bells of the readers that sleep.
 
 Owning (writer.py, speedups/append.cpp)
 =======================================

@@ -8,9 +8,10 @@ import struct
 import threading
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD, checksum
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
@@ -43,7 +44,52 @@ _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
 _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 _OWNED, _WANTED = 1, 2  # values of OWNER
 _OWNS_AFTER: Final = 100  # appends in a row
+_MOST_OPEN: Final = 64  # doorbells
 _FLOCK: Final = struct.Struct("hhqqi")  # of <fcntl.h>
+
+
+class Doorbells:
+    """The writers' ends of the bells (reader.py) of all processes, for one process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+        self.files: dict[int, int] = {}
+        inherited.register(self)
+
+    def ring(self, number: int) -> None:
+        """Wake the process with this number, if it still exists."""
+        try:
+            file = self.files.get(number)
+            os.write(self._open(number) if file is None else file, b"\0")
+        except BlockingIOError:
+            pass  # full: the process is about to wake
+        except OSError as error:
+            self._close_doorbell(number)
+            # no other writer would ring for this message
+            if descriptors.is_full(error) and self.files:
+                self._close_doorbell(next(iter(self.files)))
+                self.ring(number)
+
+    def _open(self, number: int) -> int:
+        if len(self.files) >= _MOST_OPEN:
+            self._close_doorbell(next(iter(self.files)))
+        path = f"{self._directory}/{number}"
+        file = self.files[number] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return file
+
+    def _close_doorbell(self, number: int) -> None:
+        file = self.files.pop(number, None)
+        if file is not None:
+            os.close(file)
+
+    def forked(self) -> None:
+        """Close all bells in a forked child."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all bells."""
+        while self.files:
+            self._close_doorbell(next(iter(self.files)))
 
 
 class Writer:

@@ -7,10 +7,9 @@ from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
-from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.link import OnReadable, Publication
 from dsmq_nodes.graph.links.link_reader import LinkReader
@@ -131,14 +130,8 @@ class SharedTopics:
         """Wake the loop at the next message; False when one has come already: drain again."""
         if self._is_closed:
             return True
-        for reading in self._reading.values():
-            reading.ring_reader.sleep()
-        self.bell.clear()  # rings until now are for messages that have been read
         self._is_drained = False
-        for reading in self._reading.values():  # noqa: SIM110  a generator takes longer
-            if not reading.ring_reader.may_sleep():
-                return False
-        return True
+        return self.bell.arm([reading.ring_reader for reading in self._reading.values()])
 
     def close(self) -> None:
         """Close all rings and bells."""
