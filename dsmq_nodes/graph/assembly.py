@@ -301,7 +301,7 @@ class NodeKit:
         self._is_outage = contact != "here"
         if not self._is_outage:
             self.is_broker_lost = False
-            self.topics.graph.regain()
+            self.topics.graph.is_lost = False  # the broker will send a graph
             self.spinner.remove(self._outage)
             for call in self.when_broker_is_back:
                 call()

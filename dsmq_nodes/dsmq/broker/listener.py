@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, is_private, limit_unsent, reached_at
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.keepalive import keep_alive
@@ -40,7 +39,7 @@ _SEND_BUFFER_BYTES: Final = 128 * 1024
 _BACKLOG: Final = 1024
 _MOST_REMOVED: Final = 100
 _DEAD_AFTER_SEC: Final = 60.0
-_SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard streams
+SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +240,3 @@ def _remove_dead(ours: Path) -> None:
                 probe.connect(str(path))
             except ConnectionRefusedError:
                 path.unlink()
-
-
-def most_connections() -> int:
-    """Return how many connections the system allows, after raising the limit."""
-    return max(descriptors.raise_limit() - _SPARE_DESCRIPTORS, 1)

@@ -22,14 +22,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.broker.acceptor import Acceptor
 from dsmq_nodes.dsmq.broker.closings import Closings
-from dsmq_nodes.dsmq.broker.listener import Listener, Security, most_connections
+from dsmq_nodes.dsmq.broker.listener import SPARE_DESCRIPTORS, Listener, Security
 from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.broker.schedule import Schedule
-from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
@@ -81,7 +80,7 @@ class Broker:
         self.has_greeted = False  # whether any peer has said hello
         self._stop_reason = ""
         self._hurried = False
-        self._most_connections = most_connections()
+        self._most_connections = max(descriptors.raise_limit() - SPARE_DESCRIPTORS, 1)
         self._connections: dict[ConnectedPeer, Connection] = {}
         self._outgoing: set[Connection] = set()  # connections with a filled outbox
         self._patient: set[ConnectedPeer] = set()
@@ -201,7 +200,7 @@ class Broker:
             self.acceptor.accept_waiting()
         try:
             connection.read(data)
-        except NOT_NOW:
+        except descriptors.NOT_NOW:
             return
         except OSError as error:
             shaking = connection.is_shaking_hands

@@ -136,13 +136,10 @@ class DsmqLink:
         asked = False
         for each in publications:
             fields = _advertise(each)
-            if (
-                self._incoming.shared is not None
-                and each.writer is None
-                and _is_worth_a_ring(each.topic)
-            ):
+            is_unshared = self._incoming.shared is not None and each.writer is None
+            if is_unshared and _is_worth_a_ring(each.topic):
                 asked = fields["shm"] = True
-                self._advertised.expect(each.topic)
+                self._advertised.topics.add(each.topic)
             self._outgoing.send_object(fields)
         if asked:  # else do not wait: this may run while other answers are read
             self._await(self._advertised, patience_sec)

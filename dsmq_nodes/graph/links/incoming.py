@@ -140,7 +140,7 @@ class Incoming:
         }
         if (after := reader.resumes_after) is not None:
             fields |= {"after": after, "epoch": self._epoch}
-        self.unanswered.expect(reader.topic)
+        self.unanswered.topics.add(reader.topic)
         self._send_object(fields)
 
     # Reading

@@ -10,10 +10,6 @@ class Answers:
         self.topics: set[str] = set()
         self._changed = threading.Condition()
 
-    def expect(self, topic: str) -> None:
-        """Expect an answer, since a request was sent."""
-        self.topics.add(topic)
-
     def remove(self, topic: str) -> None:
         """Remove a topic whose answer has come."""
         with self._changed:

@@ -20,7 +20,7 @@ def offer_node_services(
     """Serve the parameters and loggers of a node."""
     for name, class_name in NODE_SERVICES.items():
         load = partial(_load, name, class_name, store, logger)
-        services.add_own_service(f"{node_name}/{name}", f"rcl_interfaces/srv/{class_name}", load)
+        services.add_server(f"{node_name}/{name}", load, f"rcl_interfaces/srv/{class_name}")
 
 
 def _load(

@@ -46,13 +46,10 @@ class Services:
         """Create a server."""
         _check_type(srv_type)
         check_callback(callback, f"the callback of {name}")
-        return self._add_server(name, lambda: (srv_type, callback))
+        return self.add_server(name, lambda: (srv_type, callback))
 
-    def add_own_service(self, name: str, type_name: str, load: Load) -> None:
-        """Create a server of the node's own; its type is loaded with the first call."""
-        self._add_server(name, load, type_name)
-
-    def _add_server(self, name: str, load: Load, type_name: str = "") -> ServiceServer[Any, Any]:
+    def add_server(self, name: str, load: Load, type_name: str = "") -> ServiceServer[Any, Any]:
+        """Create a server; with a `type_name` it is one of the node's own: see `ServiceServer`."""
         if name in self._servers:
             raise ValueError(f"this node serves {name} already")
         self._parts.spinner.warn_if_ended(f"a service {name}")

@@ -240,12 +240,17 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
     return []
 
 
-def _in_another_loop(frame: FrameType | None) -> list[FrameType]:
-    """Return the outermost frame, and those from the node's callback on, if it can be found."""
+def _outermost_first(frame: FrameType | None) -> list[FrameType]:
     stack: list[FrameType] = []
     while frame is not None:
         stack.insert(0, frame)
         frame = frame.f_back
+    return stack
+
+
+def _in_another_loop(frame: FrameType | None) -> list[FrameType]:
+    """Return the outermost frame, and those from the node's callback on, if it can be found."""
+    stack = _outermost_first(frame)
     files = [each.f_code.co_filename.startswith(_KIT) for each in stack]
     below = len(files) - files[::-1].index(True) if True in files else len(files) - 1
     return [*stack[:1], *stack[below:]]
@@ -272,11 +277,7 @@ def _place(frame: FrameType) -> str:
 def place_of(thread: int) -> str:
     """Return where a thread stands in the program, with the source line; from another thread."""
     with _without_collection():
-        frame = sys._current_frames().get(thread)  # noqa: SLF001  as above
-        stack: list[FrameType] = []
-        while frame is not None:
-            stack.insert(0, frame)
-            frame = frame.f_back
+        stack = _outermost_first(sys._current_frames().get(thread))  # noqa: SLF001  as above
     own = _of_the_program(stack)
     return _place(own[-1]) if own else "an unknown place"
 

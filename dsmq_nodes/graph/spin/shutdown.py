@@ -110,9 +110,7 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for each in (
-            dict.fromkeys(came) if not _exit_signals else ()
-        ):  # else the process ends already
+        for each in () if _exit_signals else dict.fromkeys(came):  # else the process ends already
             signal.raise_signal(each)
 
 
@@ -218,6 +216,11 @@ def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
         watch.cancel()
 
 
+def _was_ended() -> bool:
+    """Whether a signal or an exception has ended the main thread."""
+    return bool(_exit_signals) or getattr(sys, "last_value", None) is not None
+
+
 def _before_threads_are_awaited() -> None:
     """End what other threads spin if a signal or an exception has ended the main one.
 
@@ -225,9 +228,8 @@ def _before_threads_are_awaited() -> None:
     main thread has just returned, they are meant to go on. A thread that has not begun to spin yet
     would do so after this, so all nodes are shut down while there is another thread.
     """
-    was_ended = _exit_signals or getattr(sys, "last_value", None) is not None
     others = (each for each in threading.enumerate() if each is not threading.main_thread())
-    if was_ended and not all(each.daemon for each in others):
+    if _was_ended() and not all(each.daemon for each in others):
         for node, _ in list(_alive.values()):
             node.shut_down()
 
@@ -244,9 +246,7 @@ def _at_exit() -> None:
         _set_handlers(signal.SIG_IGN)  # the process ends anyway
     nodes = _nodes_to_end()
     failed = end_nodes(nodes)
-    if (
-        not _exit_signals and getattr(sys, "last_value", None) is None
-    ):  # no signal or exception ends it
+    if not _was_ended():
         for node in nodes:
             node.warn_if_unspun()  # after the safe state, since a log handler may wait
     if failed:

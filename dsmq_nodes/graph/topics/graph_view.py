@@ -165,12 +165,9 @@ class GraphView:
         """Wait until a condition on the graph holds; return whether it does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
-                await self._until(condition)
+                self.start()
+                await self._changed.until(condition)
         return condition()
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        self.start()
-        await self._changed.until(condition)
 
     def forget(self) -> None:
         """Forget the graph, since the broker is lost."""
@@ -179,10 +176,6 @@ class GraphView:
             self._unread = ""
             self._nodes, self._topics = None, {}
         self._call_watchers()
-
-    def regain(self) -> None:
-        """Note that the broker is back, and will send a graph."""
-        self.is_lost = False
 
     def take(self, reply: Entry) -> None:
         """Take the new graph, and read it once all messages that have come are taken."""
