@@ -133,11 +133,9 @@ def read_file(
 def _yaml_files_near(path: pathlib.Path) -> str:
     folder = path if path.is_dir() else path.parent
     found = sorted(each.name for each in folder.glob("*.y*ml"))
-    return (
-        did_you_mean(path.name, found)
-        if found
-        else f"there is no YAML file in {one_line(f'{folder}')}"
-    )
+    if not found:
+        return f"there is no YAML file in {one_line(f'{folder}')}"
+    return did_you_mean(path.name, found)
 
 
 def decode(raw: bytes, file: str) -> str:

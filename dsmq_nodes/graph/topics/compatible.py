@@ -16,17 +16,15 @@ everything. Nothing here does I/O.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
-Schema = Mapping[str, Any]
+from dsmq_nodes.messages.schema.schema_walk import DEEPEST, Schema, as_list, as_mapping, resolved
 
-_ANYTHING: Final[Schema] = {}
 _MOST_SHOWN: Final = 8
 _MOST_COMPARED: Final = 20_000  # places in two schemas; the rest counts as unknown
-_DEEPEST: Final = 50
 _DEEPEST_DESCRIBED: Final = 3
 _MOST_NAMES: Final = 6
 _MOST_CHOICES: Final = 200
@@ -152,9 +150,9 @@ class _Comparison:
         self, field: str, expected: object, sent: object, depth: int
     ) -> list[TypeDifference]:
         self._remaining -= 1
-        if self._remaining < 0 or depth > _DEEPEST:
+        if self._remaining < 0 or depth > DEEPEST:
             return []
-        taken, given = _resolved(self._expected, expected), _resolved(self._sent, sent)
+        taken, given = resolved(self._expected, expected), resolved(self._sent, sent)
         takes, gives = _kinds(self._expected, taken), _kinds(self._sent, given)
         if not takes or not gives:
             return []  # one side is unknown
@@ -194,8 +192,8 @@ class _Comparison:
         self, field: str, expected: Schema, sent: Schema, depth: int
     ) -> list[TypeDifference]:
         prefix = f"{field}." if field else ""
-        takes, gives = _dict(expected.get("properties")), _dict(sent.get("properties"))
-        maps = [_dict(each.get("additionalProperties")) for each in (expected, sent)]
+        takes, gives = as_mapping(expected.get("properties")), as_mapping(sent.get("properties"))
+        maps = [as_mapping(each.get("additionalProperties")) for each in (expected, sent)]
         if bool(maps[0]) != bool(maps[1]):
             return [self._difference(field, expected, sent)]
         found = self.compare(f"{prefix}*", maps[0], maps[1], depth + 1)
@@ -229,26 +227,6 @@ class _Comparison:
         )
 
 
-def _resolved(root: Schema, schema: object) -> Schema:
-    for _ in range(_DEEPEST):
-        found = _dict(schema)
-        reference = found.get("$ref")
-        if not isinstance(reference, str):
-            return found
-        schema = root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            schema = _dict(schema).get(part, _ANYTHING) if part else schema
-    return _ANYTHING
-
-
-def _dict(value: object) -> Schema:
-    return value if isinstance(value, Mapping) else _ANYTHING
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _kinds(root: Schema, schema: Schema) -> list[tuple[str, Schema]]:
     """Return the kinds of value that a schema allows; none when it does not restrict them."""
     found: list[tuple[str, Schema]] = []
@@ -257,18 +235,18 @@ def _kinds(root: Schema, schema: Schema) -> list[tuple[str, Schema]]:
         if not choices:
             return found
         choice = choices.popleft()
-        inner = _list(choice.get("anyOf")) or _list(choice.get("oneOf"))
+        inner = as_list(choice.get("anyOf")) or as_list(choice.get("oneOf"))
         names = _names(choice)
         if not (inner or names):
             return []
-        choices.extend(_resolved(root, each) for each in inner)
+        choices.extend(resolved(root, each) for each in inner)
         found += [] if inner else [(name, choice) for name in names]
     return []
 
 
 def _names(schema: Schema) -> list[str]:
     kind = schema.get("type")
-    names = [kind] if isinstance(kind, str) else _list(kind)
+    names = [kind] if isinstance(kind, str) else as_list(kind)
     if not names:
         names = list(dict.fromkeys(_KINDS.get(type(value), "") for value in _values(schema)))
     return [name for name in names if isinstance(name, str)]
@@ -276,7 +254,7 @@ def _names(schema: Schema) -> list[str]:
 
 def _values(schema: Schema) -> list[Any]:
     """Return the values of an enumeration; none when all are allowed."""
-    return [schema["const"]] if "const" in schema else _list(schema.get("enum"))
+    return [schema["const"]] if "const" in schema else as_list(schema.get("enum"))
 
 
 def _texts_clash(expected: Schema, sent: Schema) -> bool:
@@ -311,7 +289,7 @@ def _described(root: Schema, schema: object, depth: int = 0) -> str:
     """Return a type in a few words, such as "array of number"."""
     if depth > _DEEPEST_DESCRIBED:
         return "..."
-    kinds = _kinds(root, _resolved(root, schema))
+    kinds = _kinds(root, resolved(root, schema))
     described = dict.fromkeys(
         _containers[kind](root, each, depth) if kind in _containers else _simple(kind, each)
         for kind, each in kinds[:_MOST_NAMES]
@@ -327,10 +305,10 @@ def _array_described(root: Schema, schema: Schema, depth: int) -> str:
 
 
 def _object_described(root: Schema, schema: Schema, depth: int) -> str:
-    values = _dict(schema.get("additionalProperties"))
+    values = as_mapping(schema.get("additionalProperties"))
     if values:
         return f"map of {_described(root, values, depth + 1)}"
-    names = [_printable(str(name)) for name in _dict(schema.get("properties"))]
+    names = [_printable(str(name)) for name in as_mapping(schema.get("properties"))]
     more = ["..."] if len(names) > _MOST_NAMES else []
     return f"object {{{', '.join(names[:_MOST_NAMES] + more)}}}"
 

@@ -51,9 +51,14 @@ def msg_text(cls: type["BaseModel"]) -> str:
 
 def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
     """Yield a type's constants, each as a line such as `uint8 OK=0`."""
+    for each in _constants(cls):
+        yield f"{each.base} {each.name}={_literal(each.value)}"
+
+
+def _constants(cls: type["BaseModel"]) -> "Iterator[MessageConstant]":
     for name, hint in _hints(cls).items():
         if get_origin(hint) is ClassVar and name.isupper():
-            yield f"{ros_type(get_args(hint)[0])} {name}={_literal(getattr(cls, name))}"
+            yield MessageConstant(name, ros_type(get_args(hint)[0]), getattr(cls, name))
 
 
 def _hints(cls: type["BaseModel"]) -> dict[str, Any]:
@@ -96,11 +101,7 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
     package = name.split("/")[0]
     hints = _hints(cls)
     try:
-        constants = tuple(
-            MessageConstant(each, ros_type(get_args(hint)[0]), getattr(cls, each))
-            for each, hint in hints.items()
-            if get_origin(hint) is ClassVar and each.isupper()
-        )
+        constants = tuple(_constants(cls))
         fields = tuple(
             MessageField(
                 outer,

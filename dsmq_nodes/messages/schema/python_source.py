@@ -93,11 +93,8 @@ class _Writer:
 
     def _free_name(self, interface: Interface) -> str:
         name = short_name(interface.type_name)
-        return (
-            name
-            if name not in _TAKEN | set(self._names.values())
-            else f"{name}{interface.kind.title()}"
-        )
+        is_free = name not in _TAKEN | set(self._names.values())
+        return name if is_free else f"{name}{interface.kind.title()}"
 
     def module(self, doc: str) -> PythonModule:
         classes = ["\n".join(self._interface(each)) for each in self._interfaces]

@@ -18,19 +18,14 @@ BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
 """The schema of `uint8[]`, `byte[]` and `char[]`."""
 
 _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
-    "string": {"type": "string"},
-    "wstring": {"type": "string"},
-    "bool": {"type": "boolean"},
-    "boolean": {"type": "boolean"},
-    "byte": {"type": "integer"},
-    "char": {"type": "integer"},
-    "octet": {"type": "integer"},
-    "float": {"type": "number"},
-    "double": {"type": "number"},
-    "float32": {"type": "number"},
-    "float64": {"type": "number"},
-    "float128": {"type": "number"},
-    "long double": {"type": "number"},
+    name: {"type": kind}
+    for kind, names in {
+        "string": ("string", "wstring"),
+        "boolean": ("bool", "boolean"),
+        "integer": ("byte", "char", "octet"),
+        "number": ("float", "double", "float32", "float64", "float128", "long double"),
+    }.items()
+    for name in names
 }
 
 
