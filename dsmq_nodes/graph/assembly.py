@@ -6,6 +6,7 @@ They lie under one attribute, `Node._kit`: every other name is free for the user
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import call
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -13,7 +14,7 @@ from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, callback_name, to_await
+from dsmq_nodes.graph.callback import Result, as_error, awaited, callback_name, to_await
 from dsmq_nodes.graph.links.forked_link import refuse
 from dsmq_nodes.graph.links.link import Contact, Publication
 from dsmq_nodes.graph.links.link_reader import LinkReader
@@ -184,9 +185,8 @@ class NodeKit:
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
         self._overruns = OverrunWatch(self.logger.warning)
-        statistics = Timer(
-            STATISTICS_PERIOD_SEC, self._each_second, _run_uncounted, self.spinner.begin
-        )
+        # It is called directly: a callback of the kit itself does not count for `spin_once`.
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._each_second, call, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
         # This watchdog runs during an outage only: see _on_outage.
         self._is_outage = self.is_broker_lost = self._is_end_logged = False
@@ -438,7 +438,8 @@ class NodeKit:
     ) -> BaseException | None:
         """Run a hook; log and return what it raises; `end` raises it if it is no `Exception`."""
         try:
-            with shutdown.report_if_it_hangs(partial(self._log_hanging, named)):
+            name = callback_name(named)
+            with shutdown.report_if_it_hangs(lambda text: self.logger.error(f"{name} {text}")):
                 self.run_hook(hook)
         except BaseException as error:  # noqa: BLE001  the others must run in any case
             if is_whole or not self._was_not_made(hook, error):
@@ -460,9 +461,6 @@ class NodeKit:
 
     def _has_callbacks(self) -> bool:
         return bool(self.timers) or any(each.callback for each in self.topics.subscriptions())
-
-    def _log_hanging(self, named: object, text: str) -> None:
-        self.logger.error(f"{callback_name(named)} {text}")
 
     def _was_not_made(self, hook: Callable[[], object], error: BaseException) -> bool:
         """Whether `on_shutdown` of a half-made node failed for an attribute that is not set yet.
@@ -518,11 +516,6 @@ def _check_settings(node: NodeHooks) -> None:
             raise NodeConfigurationError(
                 f"{type(node).__qualname__}.{name} is {one!r} or {other!r}, not {value!r}"
             )
-
-
-def _run_uncounted(callback: Callback) -> None:
-    """Run a callback of the kit itself, which does not count for `spin_once`."""
-    callback()
 
 
 def _first_rate(name: str, *rates: float | None) -> float | None:

@@ -73,9 +73,13 @@ class ActionParts(NamedTuple):
     feedback_message: Any
 
 
-@cache
 def action_parts(action_type: Any) -> ActionParts:
     """Return the services and the message of an action type; they are made once."""
+    return _parts(action_type)
+
+
+@cache
+def _parts(action_type: Any) -> ActionParts:
     name, module = action_type.type_name, action_type.__module__
     goal, result, feedback = action_type.Goal, action_type.Result, action_type.Feedback
 

@@ -81,7 +81,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
     def text(self, value: str) -> yaml.ScalarNode:
         """Write a text; in double quotes with escapes unless it is one printable line."""
-        value = _find_half.sub(_escape_half, value)
+        value = _find_half.sub(lambda found: visible(found[0]), value)
         style = None if is_printable(value) else '"'
         shown = _needs_stand_in.sub(self._stand_in, value)
         node: yaml.ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", shown, style=style)
@@ -91,10 +91,6 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
         if match[0] not in self.seen and len(self.seen) < len(_STAND_INS):
             self.seen[match[0]] = chr(_STAND_INS[len(self.seen)])
         return self.seen.get(match[0], "\ufffd")
-
-
-def _escape_half(match: re.Match[str]) -> str:
-    return visible(match[0])
 
 
 _Dumper.add_representer(str, _Dumper.text)

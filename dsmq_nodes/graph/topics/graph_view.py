@@ -157,10 +157,6 @@ class GraphView:
         node = calls.node_of(client)
         return not node or node in self._nodes
 
-    async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
-        """Wait until the topic has `count` subscribers; return whether it has."""
-        return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
-
     async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:
         """Wait until a condition on the graph holds; return whether it does."""
         with contextlib.suppress(TimeoutError):

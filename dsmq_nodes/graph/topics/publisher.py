@@ -150,7 +150,8 @@ class Publisher(Generic[MessageT]):
         self, count: int = 1, timeout_sec: float | None = None
     ) -> bool:
         """Do the same as `wait_for_subscribers`, in a coroutine."""
-        return await self._graph.subscribed(self.topic_name, count, timeout_sec)
+        subscribers, topic_name = self._graph.subscribers, self.topic_name
+        return await self._graph.within(lambda: len(subscribers(topic_name)) >= count, timeout_sec)
 
     def forked(self) -> None:
         """Stop using the link and its memory, which belong to the parent; in a forked child."""
