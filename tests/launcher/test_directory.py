@@ -56,6 +56,23 @@ def test_a_file_that_hides_a_module_which_the_kit_needs_is_named(
     assert f"{tmp_path}/{hidden}.py hides the module" in done.stderr.splitlines()[-1]
 
 
+def test_a_system_without_proc_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    (tmp_path / "robot.yaml").write_text(FILE)
+    command = f"umount -l /proc && exec {sys.executable} -m dsmq_nodes launch robot.yaml"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if "unshare:" in done.stderr or "umount:" in done.stderr:
+        pytest.skip("needs the right to unmount /proc for itself")
+    assert done.returncode == 1
+    assert done.stderr == "a launch finds its processes in /proc: run `mount -t proc proc /proc`\n"
+    assert not done.stdout
+
+
 def test_the_schema_needs_a_working_directory_too(tmp_path: Path) -> None:
     directory = tmp_path / "gone"
     directory.mkdir()

@@ -6,9 +6,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from typing_extensions import override
 
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
@@ -33,7 +35,12 @@ def run_plan(
         table: show a table of the processes, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate that it declares.
         warm: fork Python processes from one that has imported the kit, where possible.
+
+    Raises:
+        CommandError: There is no /proc, in which the guard finds the processes that it ends.
     """
+    if sys.platform == "linux" and not Path("/proc/self").exists():
+        raise CommandError("a launch finds its processes in /proc: run `mount -t proc proc /proc`")
     out = sys.stdout.buffer
     output = LaunchOutput(
         out, sys.stderr.buffer, [each.name for each in (plan.broker, *plan.nodes)]
