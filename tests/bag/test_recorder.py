@@ -477,6 +477,26 @@ def test_it_may_end_by_itself(record: Callable[..., Program], tool: Tool, tmp_pa
     assert values(Bag(tmp_path / "run.mcap"), "/map") == [1.0]
 
 
+def test_files_that_somebody_removes_meanwhile_are_told_at_the_end(
+    record: Callable[..., Program], tool: Tool, tmp_path: Path
+) -> None:
+    """Whoever keeps the newest files only had a traceback instead of the counts."""
+    tool.advertise("/x", Float64.type_name)
+    program = record("/x", "--max-bag-duration", "0.1")
+    program.wait_for("Subscribed to topic '/x'")
+
+    def next_has_begun() -> bool:
+        tool.put("/x", Float64(data=1.0))
+        return (tmp_path / "run_1.mcap").exists()
+
+    until(next_has_begun, "the second file")
+    (tmp_path / "run_0.mcap").unlink()
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert "run_1.mcap" in program.output
+    assert "; 1 files were removed meanwhile" in program.output
+
+
 class Tuned(Node):
     class Params(Parameters):
         gain: float = 0.5

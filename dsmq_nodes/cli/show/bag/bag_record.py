@@ -92,10 +92,13 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
     if fault:
         print(one_line(fault), file=sys.stderr)
         return 1
-    names = one_line(", ".join(str(path) for path in writer.paths))
+    kept = [path for path in writer.paths if path.exists()]
+    names = one_line(", ".join(str(path) for path in kept) or "no file")
+    removed = len(writer.paths) - len(kept)
     print(
         f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
-        f"({shown_bytes(sum(path.stat().st_size for path in writer.paths))})"
+        f"({shown_bytes(sum(path.stat().st_size for path in kept))})"
+        f"{f'; {removed} files were removed meanwhile' if removed else ''}"
     )
     return 0
 
