@@ -85,9 +85,12 @@ def new_app(
 
 def type_and_values(type_or_values: str, values: str, *, stdin: bool) -> tuple[str, str]:
     """Return the TYPE of a command line, empty if it is missing, and the VALUES."""
-    has_type = not type_or_values.lstrip().startswith("{")
-    type_name = type_or_values if has_type else ""
-    return type_name, read_values() if stdin else values if type_name else type_or_values
+    is_values = type_or_values.lstrip().startswith("{") or ": " in type_or_values
+    if stdin:
+        values = read_values()
+    elif is_values:
+        values = type_or_values
+    return "" if is_values else type_or_values, values
 
 
 def read_values() -> str:

@@ -210,7 +210,10 @@ _WORDS: Final[Mapping[str, RosWords]] = {
     **{f"service {verb}": _GRAPH for verb in ("list", "info", "type", "call")},
     "service find": RosWords((*_GRAPH.flags, "--include-hidden-services"), _SPIN),
     **{f"action {verb}": _GRAPH for verb in ("list", "info", "type", "find", "send_goal")},
-    **{f"param {verb}": _OF_NODES for verb in ("get", "set", "describe", "dump", "load", "delete")},
+    **{
+        f"param {verb}": _OF_NODES._replace(values={**_SPIN, "--timeout": _ANY})
+        for verb in ("get", "set", "describe", "dump", "load", "delete")
+    },
     "param list": _OF_NODES._replace(several={"--param-prefixes": _is_prefix}),
     **{f"lifecycle {verb}": _OF_NODES for verb in ("get", "set", "list")},
     "lifecycle nodes": RosWords((*_GRAPH.flags, "--all", "-a"), _SPIN),

@@ -18,7 +18,7 @@ from dsmq_nodes.cli.options import (
     TypesOption,
     examples_epilog,
     new_app,
-    read_values,
+    type_and_values,
 )
 from dsmq_nodes.cli.show.measure import (
     Arrivals,
@@ -418,9 +418,9 @@ def pub(
         type_of,
     )
 
-    if type_name.lstrip().startswith("{") or ": " in type_name:
-        values, type_name = type_name, type_of(broker, topic, type_name)
-    message = message_text(broker, topic, type_name, read_values() if stdin else values)
+    type_name, values = type_and_values(type_name, values, stdin=stdin)
+    type_name = type_name or type_of(broker, topic, values)
+    message = message_text(broker, topic, type_name, values)
     publishing = Publishing(
         rate_hz=rate,
         times=1 if once else times,

@@ -26,6 +26,7 @@ CHATTER = "std_msgs/msg/String"
         ("topic pub /a T {} --qos-history keep_all --qos-depth 2", "/a T {} --qos-depth 2"),
         ("param list --param-prefixes a b /n", "--param-prefixes a --param-prefixes b /n"),
         ("param set /n p -s", "/n p -s"),
+        ("param get /n p --timeout 5", "/n p"),
         ("bag play run --topics /a /b -l", "run --topics /a --topics /b -l"),
         ("bag play run --remap /a:=/b /c:=/d", "run --remap /a:=/b --remap /c:=/d"),
         ("bag play run --clock", "run --clock=40"),

@@ -16,6 +16,7 @@ SCAN = {
     "poses": [{"x": 1}, {"x": 2}],
     "ok": True,
 }
+BARE = {"name": [], "position": [0.5], "effort": []}
 
 
 class Leaf(Message):
@@ -57,6 +58,10 @@ class Tree(Message):
 )
 def test_a_message_in_every_style(style: Style, shown: str) -> None:
     assert style.show(json.dumps(SCAN)) == shown
+
+
+def test_an_empty_list_has_a_column_as_in_ros2() -> None:
+    assert Style(form="csv").show(json.dumps(BARE)) == ",0.5,"
 
 
 def test_long_lists_and_texts_are_cut_unless_asked_for_whole() -> None:

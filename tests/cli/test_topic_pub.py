@@ -204,6 +204,8 @@ def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:
     done = place.run("topic", "pub", "--once", "/range", "{data: 3.5}")
     assert (done.returncode, done.stderr) == (0, "")
     assert "std_msgs.msg.Float64(data=3.5)" in done.stdout
+    done = place.run("topic", "pub", "--once", "/range", "", "{data: 4.5}")  # TYPE of a variable
+    assert "std_msgs.msg.Float64(data=4.5)" in done.stdout
     done = place.run("topic", "pub", "--once", "/nosuch_range", "{data: 3.5}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (

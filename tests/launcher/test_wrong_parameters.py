@@ -94,5 +94,5 @@ def test_a_boolean_of_yaml_1_1_is_told_how_it_is_written(tmp_path: Path, written
     (found,) = check(tmp_path / "l.yaml").errors
     value = written.strip("'")
     assert found.message == (
-        f"parameter 'lit': it is to be bool, not '{value}': write true or false"
+        f"parameter 'lit': it is to be boolean, not '{value}': write true or false"
     )

@@ -177,7 +177,7 @@ def _item_type(value: list[Any]) -> str:
 
 def _leaves(value: object) -> Iterator[object]:
     if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
+        for inner in value.values() if isinstance(value, dict) else value or [""]:
             yield from _leaves(inner)
     else:
         yield value

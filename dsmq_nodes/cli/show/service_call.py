@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -22,11 +22,6 @@ from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import REPLY, REQUEST
-
-_WAITING: Final = {
-    "service": "waiting for service to become available...",
-    "action": "Waiting for an action server to become available...",
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
         CommandError: it has no server in time; the text has the nearest name that is served.
     """
     there: dict[str, Offer] = {}
-    is_reported = False
+    is_reported = kind == "action"  # by send_goal.py, as in ros2 before it looks
     until_sec = time.monotonic() + wait_sec
     with contextlib.closing(session.graphs(max(wait_sec, 1.0))) as graphs:
         for graph in graphs:
@@ -110,7 +105,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
             if name in there or time.monotonic() >= until_sec:
                 break
             if not is_reported:
-                print(_WAITING[kind], flush=True)
+                print("waiting for service to become available...", flush=True)
                 is_reported = True
     if name in there:
         return there[name]

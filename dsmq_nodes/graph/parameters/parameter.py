@@ -79,7 +79,7 @@ class ParameterKind(IntEnum):
     @property
     def words(self) -> str:
         """The type as ROS 2's command line names it: "double", "string array"."""
-        return self.name.lower().replace("_", " ")
+        return self.name.lower().replace("_", " ").replace("bool", "boolean")
 
 
 def _plain(value: Any) -> Any:
