@@ -31,6 +31,7 @@ app = new_app(
 MessagesOption = Annotated[bool, typer.Option("--only-msgs", "-m", help="Only messages.")]
 ServicesOption = Annotated[bool, typer.Option("--only-srvs", "-s", help="Only services.")]
 ActionsOption = Annotated[bool, typer.Option("--only-actions", "-a", help="Only actions.")]
+_OF_RCLPY = Path(__file__).parents[1] / "rclpy" / "share"  # the types of programs for rclpy alone
 _TITLES = {"msg": "Messages:", "srv": "Services:", "action": "Actions:"}
 
 
@@ -115,9 +116,11 @@ def _of_the_tree(name: str) -> list[str]:
     """Return the file of a ROS package found from here, if the kit has no such type."""
     package, _, rest = name.partition("/")
     kind, _, class_name = rest.partition("/")
-    found = PACKAGES.find(package) if kind in PARTS and class_name.isidentifier() else None
-    path = None if found is None else found.folder / kind / f"{class_name}.{kind}"
-    if path is None or not path.is_file() or name in standard_interfaces():
+    if kind not in PARTS or not class_name.isidentifier() or name in standard_interfaces():
+        return []
+    found = PACKAGES.find(package)
+    path = (found.folder if found else _OF_RCLPY / package) / kind / f"{class_name}.{kind}"
+    if not path.is_file():
         return []
     _interface(path, package)  # raises if a line is wrong
     return path.read_text("utf-8").splitlines()

@@ -64,7 +64,7 @@ _NAMES = {
         " PointField Range RegionOfInterest RelativeHumidity Temperature TimeReference"
     ),
     "std": (
-        "Bool Byte ColorRGBA Empty Float32 Float32MultiArray Float64"
+        "Bool Byte ByteMultiArray Char ColorRGBA Empty Float32 Float32MultiArray Float64"
         " Float64MultiArray Int8 Int8MultiArray Int16 Int16MultiArray Int32"
         " Int32MultiArray Int64 Int64MultiArray MultiArrayDimension MultiArrayLayout"
         " String UInt8 UInt8MultiArray UInt16 UInt16MultiArray UInt32 UInt32MultiArray"

@@ -1,9 +1,13 @@
 """ROS 2's std_msgs."""
 
+from typing import Annotated
+
 from dsmq_nodes.messages.base import Header as Header  # noqa: PLC0414  it is imported from here too
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import (
+    Ros,
     byte,
+    char,
     float32,
     float64,
     int8,
@@ -33,6 +37,12 @@ class Byte(Message):
     """A byte."""
 
     data: byte = 0
+
+
+class Char(Message):
+    """A character, as its number."""
+
+    data: char = 0
 
 
 class Int8(Message):
@@ -149,6 +159,13 @@ class Int64MultiArray(Message):
 
     layout: MultiArrayLayout = MultiArrayLayout()
     data: list[int64] = []
+
+
+class ByteMultiArray(Message):
+    """An array of bytes."""
+
+    layout: MultiArrayLayout = MultiArrayLayout()
+    data: Annotated[bytes, Ros("byte")] = b""
 
 
 class UInt8MultiArray(Message):

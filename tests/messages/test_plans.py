@@ -30,7 +30,15 @@ from tests.support.message_values import STANDARD
 def test_the_standard_types_have_a_plan_except_those_with_bytes() -> None:
     without = {cls.__name__ for cls in STANDARD if codec(cls) is None}
     assert without == {
-        *("CompressedImage", "Image", "PointCloud2", "UInt8MultiArray", "UUID", "MeshFile"),
+        *(
+            "CompressedImage",
+            "Image",
+            "PointCloud2",
+            "ByteMultiArray",
+            "UInt8MultiArray",
+            "UUID",
+            "MeshFile",
+        ),
         *("GoalInfo", "GoalStatus", "GoalStatusArray", "Marker", "MarkerArray"),
         *("Parameter", "ParameterEvent", "ParameterValue"),
     }
