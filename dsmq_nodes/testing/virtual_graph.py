@@ -130,6 +130,7 @@ class Graph:
             LaunchFileError: the file is wrong, or has an entry that needs a process.
             NodeLoadError: a node's class does not exist.
             TimeoutError: a dependency of a node is not met.
+            ValueError: `without` names a node that the file lacks.
         """
         from dsmq_nodes.testing.from_launch import add_launch  # noqa: PLC0415  60 ms
 

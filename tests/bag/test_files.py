@@ -118,6 +118,13 @@ def test_a_schema_of_a_peer_that_cannot_be_unfolded_is_recorded_as_it_is(
     assert json.loads(schema_text(schema)) == schema
 
 
+def test_a_message_for_a_closed_bag_is_refused(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(NUMBERS, SECOND_NS, number(1), SECOND_NS)
+    with pytest.raises(BagError, match=r"run\.mcap is closed: write to it before that"):
+        writer.write(NUMBERS, SECOND_NS, number(2), SECOND_NS)
+
+
 def test_a_file_that_was_removed_is_told_with_what_is_lost(tmp_path: Path) -> None:
     writer = BagWriter(tmp_path / "run")
     writer.write(NUMBERS, 1, number(0), 1)

@@ -73,6 +73,8 @@ class McapWriter:
         Raises:
             BagError: the message could not be written; flushed messages are safe.
         """
+        if self._has_ended:
+            raise BagError(f"{self.path} is closed: write to it before that")
         if self.first_ns is None:
             self.first_ns, self.begin_bytes = record.log_time_ns, self.size_bytes
         self.repeat(record)
