@@ -13,7 +13,7 @@ import re
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import IO, Any, Final
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f"  # all of ASCII without "\t" and "\n"
 # DEL and C1, marks of direction, line and paragraph separators, halves of surrogate pairs. Joiners
@@ -45,6 +45,11 @@ _PLAIN: Final = {
 }
 _LAST_BMP: Final = 0xFFFF
 _LONGEST_ERROR: Final = 2000
+
+
+def is_drawn_on(stream: IO[Any]) -> bool:
+    """Whether a stream is a terminal that acts on escape sequences, unlike Emacs's shell."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def visible(text: str) -> str:

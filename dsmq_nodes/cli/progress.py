@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Final, Self
 
-from dsmq_nodes.printable import visible
+from dsmq_nodes.printable import is_drawn_on, visible
 
 _EVERY_SEC: Final = 0.2
 _WIDTH: Final = 24
@@ -61,13 +61,14 @@ class Progress:
 
     def _draw(self, line: str) -> None:
         with contextlib.suppress(OSError):
-            os.write(self._fd, f"\r\x1b[K{visible(line)}".encode())
+            columns = os.get_terminal_size(self._fd).columns or 80
+            os.write(self._fd, f"\r\x1b[K{visible(line)[: columns - 1]}".encode())
 
 
 def _terminal() -> int:
     """Return a non-blocking descriptor of standard error's terminal; -1 if it is not a terminal."""
     with contextlib.suppress(OSError, ValueError):
-        if sys.stderr.isatty():
+        if is_drawn_on(sys.stderr):
             # opened again, so that only this descriptor is non-blocking
             name = os.ttyname(sys.stderr.fileno())
             return os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)

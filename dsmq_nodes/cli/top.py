@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.printable import is_drawn_on
 from dsmq_nodes.tools.session import Session
 
 app = new_app()
@@ -24,12 +25,12 @@ def show(
 ) -> None:
     """Show nodes and topics with rates, latencies and losses. They are drawn each second.
 
-    Without a terminal the tables are printed once.
+    Without a terminal, or on one with TERM=dumb, the tables are printed once.
     """
     from dsmq_nodes.cli.show.live_table import draw, print_tables  # noqa: PLC0415  170 ms: rich
 
     with Session(broker) as session:
-        if sys.stdout.isatty():
+        if is_drawn_on(sys.stdout):
             draw(session, count)
         else:
             print_tables(session, count or 1)

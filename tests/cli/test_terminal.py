@@ -45,6 +45,7 @@ def test_a_terminal_without_the_characters_gets_escapes(place: Place, env: dict[
 def test_progress_does_not_wait_for_a_terminal_that_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal, os.fdopen(master, "rb", buffering=0) as screen:
         monkeypatch.setattr(sys, "stderr", terminal)
@@ -58,6 +59,23 @@ def test_progress_does_not_wait_for_a_terminal_that_is_stopped(
         assert b"recording 2 messages" in screen.read(1000)
         with progress:
             pass
+
+
+@pytest.mark.parametrize(("term", "drawn"), [("xterm", b"\r\x1b[Krecording 12."), ("dumb", b"")])
+def test_progress_has_one_line_of_a_narrow_terminal_and_none_of_a_dumb_one(
+    monkeypatch: pytest.MonkeyPatch, term: str, drawn: bytes
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 14))
+    with os.fdopen(slave, "w") as terminal, os.fdopen(master, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with Progress("recording", 0, "messages") as progress:
+            progress._next_sec = 0.0
+            progress.at(12345)
+            terminal.write("|")
+            terminal.flush()
+            assert screen.read(1000).partition(b"|")[0] == drawn
 
 
 def test_a_files_name_forges_no_line(nowhere: Place, tmp_path: Path) -> None:

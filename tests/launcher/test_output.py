@@ -58,15 +58,18 @@ class Terminal(io.BytesIO):
 
 def test_names_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     plain, terminal = io.BytesIO(), Terminal()
     for stream in (plain, terminal):
         LaunchOutput(stream, plain, ["a", "b"]).lines("b", [b"x", b"\xff"])
     assert plain.getvalue() == b"[b] x\n[b] \xff\n"
     assert terminal.getvalue().startswith(b"\x1b[0;33m[b]\x1b[0m x\n\x1b[0;33m[b]")
-    monkeypatch.setenv("NO_COLOR", "1")
-    terminal = Terminal()
-    LaunchOutput(terminal, plain, ["a", "b"]).lines("b", [b"x"])
-    assert terminal.getvalue() == b"[b] x\n"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            terminal = Terminal()
+            LaunchOutput(terminal, plain, ["a", "b"]).lines("b", [b"x"])
+        assert terminal.getvalue() == b"[b] x\n"
 
 
 def test_what_the_launcher_says_has_its_name_on_every_line() -> None:

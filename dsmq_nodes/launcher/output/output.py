@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO
 
 from dsmq_nodes.launcher.output.line_queue import LineQueue
-from dsmq_nodes.printable import visible
+from dsmq_nodes.printable import is_drawn_on, visible
 
 _MOST_LINE_BYTES = 64 * 1024
 # A bare "\r", as in progress bars, also ends a line: it would overwrite the name before it.
@@ -239,6 +239,6 @@ def _wait_writable(fd: int) -> None:
 
 
 def _prefix(name: str, colour: int, stream: BinaryIO) -> bytes:
-    if stream.isatty() and not os.environ.get("NO_COLOR"):
+    if is_drawn_on(stream) and not os.environ.get("NO_COLOR"):
         return f"\x1b[0;{colour}m[{name}]\x1b[0m ".encode()
     return f"[{name}] ".encode()

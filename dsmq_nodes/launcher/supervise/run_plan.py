@@ -16,6 +16,7 @@ from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from dsmq_nodes.launcher.watch.observer import GraphObserver
 from dsmq_nodes.launcher.watch.stop_memory import StopMemory
+from dsmq_nodes.printable import is_drawn_on
 from dsmq_nodes.topic_names import launch_node
 
 
@@ -47,7 +48,7 @@ def run_plan(
     )
     view = None
     # A node that draws on the terminal has the terminal for itself.
-    if out.isatty() and not any(each.terminal for each in plan.nodes):
+    if is_drawn_on(out) and not any(each.terminal for each in plan.nodes):
         from dsmq_nodes.launcher.watch.view import View  # noqa: PLC0415  26 ms: rich
 
         view = View(output, out, shown=table)
