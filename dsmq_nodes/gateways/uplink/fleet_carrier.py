@@ -99,8 +99,8 @@ class CarrierEvents(Protocol):
     def room(self) -> None:
         """Handle that there is room, after `await_room`."""
 
-    def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """Handle a message of a wanted topic."""
+    def arrived(self, fleet_name: str, head: bytes, message: bytes, sent_sec: float) -> None:
+        """Handle a message of a wanted topic, sent at a time of its machine; 0: unknown."""
 
     def heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Handle a heartbeat of a topic."""

@@ -4,11 +4,14 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace
 from dsmq_nodes.gateways.uplink.uplink_rules import REQUEST_LASTS_SEC, is_best_effort
+from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import REQUEST, is_call
 
@@ -48,6 +51,7 @@ class IncomingTopic:
         self.ended_sec = -inf  # when it was last withdrawn
         self.is_wanted = False
         self._is_logged = False
+        self._ages = Ages(topic, BaseClock(), logger.warning)
 
     def read_place(self, head: bytes) -> LogPlace | None:
         """Return the place of a message, or None if invalid: later messages then have a hole."""
@@ -56,6 +60,14 @@ class IncomingTopic:
         except ValueError as error:
             self.refuse(error)
             return None
+
+    def late_sec(self, place: LogPlace, sent_sec: float, now_sec: float) -> float:
+        """Return how much longer a message took than the fastest one of the last seconds."""
+        sent_ns, now_ns = round(sent_sec * 1e9), round(now_sec * 1e9)
+        if not sent_ns:
+            return 0.0
+        came = Reply(sender=place.epoch, seq=place.id, stamp=sent_ns, at=now_ns)
+        return self._ages.least_ns(came) * 1e-9
 
     def refuse_late(self) -> None:
         """Count a call of another machine that arrived too late, and log it."""

@@ -269,7 +269,7 @@ class Uplink:
             self._publish(incoming, incoming.cursor.answered(offer.epoch, messages))
             self._ask(incoming)
 
-    def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
+    def arrived(self, fleet_name: str, head: bytes, message: bytes, sent_sec: float) -> None:
         """Handle a message of another machine."""
         incoming = self._incoming.get(fleet_name)
         if incoming is None or incoming.writer is None:
@@ -278,7 +278,8 @@ class Uplink:
             now_sec = time.monotonic()
             if place.age_sec and not incoming.is_call:
                 self._confirm(incoming, place)
-            arrived = IncomingMessage(message, now_sec - place.age_sec)
+            age_sec = place.age_sec + incoming.late_sec(place, sent_sec, now_sec)
+            arrived = IncomingMessage(message, now_sec - age_sec)
             self._publish(incoming, incoming.cursor.take(place, arrived, now_sec))
             self._ask(incoming)
 

@@ -1,6 +1,7 @@
 """Links, routers, uplinks and brokers that were away: what comes later, and what is counted."""
 
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.gateways.uplink.fleet import (
     numbers,
     pair,
 )
+from tests.support.processes import suspend
 from tests.support.reserved import free_port
 
 pytest.importorskip("zenoh")
@@ -60,6 +62,13 @@ class Motor(Node):
     def enter_safe_state(self) -> None: ...
 
 
+def stop_long_ago(fleet: Fleet, speed: Talker) -> None:
+    """End the commands, and wait until the last one is older than the motor's timeout."""
+    speed.stop()
+    until_sec = time.monotonic() + 1.0
+    fleet.until(lambda: time.monotonic() > until_sec, "the timeout")
+
+
 def test_a_command_that_comes_after_an_outage_is_too_late(fleet: Fleet) -> None:
     robot, base = pair(fleet, ["--subscribe", "/speed"], ["--publish", "/r1/speed"])
     motor = Motor(fleet, robot)
@@ -68,9 +77,23 @@ def test_a_command_that_comes_after_an_outage_is_too_late(fleet: Fleet) -> None:
     base.kill_uplink()
     count = speed.count
     fleet.until(lambda: speed.count > count + 50, "commands that nobody carries")
-    speed.stop()
-    fleet.until(lambda: not motor.commands.obeys, "the safe state")
+    stop_long_ago(fleet, speed)
     base.start_uplink()
+    fleet.until(lambda: motor.commands.subscription.late, "a late command")
+    assert motor.obeyed[-1] < count
+
+
+def test_a_command_that_the_link_delayed_is_too_late(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--subscribe", "/speed"], ["--publish", "/r1/speed"])
+    motor = Motor(fleet, robot)
+    speed = Talker(fleet, base, "/r1/speed")
+    fleet.until(lambda: len(motor.obeyed) > 50, "commands")
+    assert robot.uplink is not None
+    suspend(robot.uplink.process.pid)
+    count = speed.count
+    fleet.until(lambda: speed.count > count + 20, "commands on their way")
+    stop_long_ago(fleet, speed)
+    robot.uplink.send(signal.SIGCONT)
     fleet.until(lambda: motor.commands.subscription.late, "a late command")
     assert motor.obeyed[-1] < count
 

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -211,6 +212,7 @@ class ZenohCarrier:
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
+        self._clock_id = session.new_timestamp().get_id()
         room = self._room = LinkRoom(lambda: self._post(self._events.room), self._relay)
 
         name: MachineName | None = None
@@ -371,15 +373,18 @@ class ZenohCarrier:
         """Send a message to the machines that want it."""
         if (offered := self._offered.get(fleet_name)) is None:
             return
+        # By a clock that no router finds ahead of its own: it would replace the time.
+        sent = zenoh.Timestamp(datetime.fromtimestamp(time.monotonic(), UTC), self._clock_id)
+        put = partial(offered.publisher.put, message, attachment=head, timestamp=sent)
         if len(message) <= _LARGE_BYTES:
-            offered.publisher.put(message, attachment=head)
+            put()
         else:
             self._is_sending_large = True
-            self._large.submit(self._put_large, offered.publisher, head, message)
+            self._large.submit(self._put_large, put)
 
-    def _put_large(self, publisher: Any, head: bytes, message: bytes) -> None:
+    def _put_large(self, put: Callable[[], object]) -> None:
         with contextlib.suppress(zenoh.ZError):  # the topic was withdrawn meanwhile
-            publisher.put(message, attachment=head)
+            put()
         self._post(self._sent_large)
 
     def _sent_large(self) -> None:
@@ -407,8 +412,9 @@ class ZenohCarrier:
         def arrived(sample: zenoh.Sample) -> None:
             attachment = sample.attachment
             head = attachment.to_bytes() if attachment is not None else b""
-            text = sample.payload.to_bytes()
-            self._post(lambda: self._events.arrived(fleet_name, head, text))
+            text, sent = sample.payload.to_bytes(), sample.timestamp
+            sent_sec = sent.get_time().timestamp() if sent is not None else 0.0
+            self._post(lambda: self._events.arrived(fleet_name, head, text, sent_sec))
 
         return self._session.declare_subscriber(
             keys.data_key(fleet_name), arrived, allowed_origin=zenoh.Locality.REMOTE
