@@ -254,7 +254,14 @@ def test_names_that_a_message_has_itself() -> None:
 
 @pytest.mark.parametrize(
     ("name", "attribute"),
-    [("type_name", "type_name_"), ("class", "class_"), ("array", "array"), ("copy", "copy")],
+    [
+        ("type_name", "type_name_"),
+        ("class", "class_"),
+        ("array", "array"),
+        ("copy", "copy"),
+        ("list", "list_"),
+        ("int32", "int32_"),
+    ],
 )
 def test_an_imported_field_keeps_its_name_for_others(name: str, attribute: str) -> None:
     (words,) = read_interface(f"int32 {name}\nint32[2] {name}s\n", "a/msg/Words")

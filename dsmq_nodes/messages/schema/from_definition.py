@@ -16,6 +16,7 @@ from pydantic import Field, create_model
 from dsmq_nodes.messages import fields
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 
 NameOf = Callable[[str], str]
 ClassNamed = Callable[[str], type[Message]]
@@ -26,13 +27,17 @@ _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
 # Methods of a message that the kit does not call: JoyFeedbackArray has a field `array`.
 _SHADOWED: Final = frozenset(("array", "copy", "definition", "dict", "json"))
-_RENAMED: Final = _TAKEN - _SHADOWED
+# As a field's name in a class, each would be that field's default in the annotations.
+_IN_ANNOTATIONS: Final = frozenset(
+    ("bool", "byte", "bytes", "char", "float32", "float64", "list", "str")
+)
+_RENAMED: Final = (_TAKEN - _SHADOWED) | _IN_ANNOTATIONS | INTEGERS.keys()
 
 
 def attribute_of(field_name: str) -> str:
     """Return a field's name in a class: `type_name_` for a name that every message has itself.
 
-    A keyword of Python has an `_` behind it too.
+    A keyword of Python and a name that annotations use, as `list`, have an `_` behind them too.
     """
     is_renamed = field_name in _RENAMED or keyword.iskeyword(field_name)
     return f"{field_name}_" if is_renamed else field_name
