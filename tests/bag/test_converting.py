@@ -32,6 +32,7 @@ from dsmq_nodes.messages import (
     JointState,
     LaserScan,
     MapMetaData,
+    Marker,
     NavSatFix,
     OccupancyGrid,
     Odometry,
@@ -65,6 +66,10 @@ class Pack(Message, type_name="power_msgs/msg/Pack"):
     cells: list[Cell] = []
     where: Odometry = Odometry()
     label: str = ""
+
+
+class Baseline(Message, type_name="stereo_msgs/msg/DisparityImage"):
+    t: float = 0.0
 
 
 @pytest.fixture
@@ -158,6 +163,20 @@ def test_latched_stays_latched(to: Format, made: Made, tmp_path: Path) -> None:
     path = made(("/map", String(data="x")), latched=True)
     (counted,) = there_and_back(path, to, tmp_path).counts()
     assert dict(counted.channel.metadata) == {"latched": "true"}
+
+
+def test_a_field_that_ros_1_lacks_is_told_and_one_of_another_name_is_kept(
+    made: Made, tmp_path: Path
+) -> None:
+    marker = Marker(texture_resource="x", text="y")
+    path = made(("/marker", marker), ("/plain", Marker()), ("/baseline", Baseline(t=0.5)))
+    source = open_source([path])
+    convert(source, tmp_path / "back.bag", "ros1")
+    told = "left out: visualization_msgs/msg/Marker.texture_resource: no such field in ros1"
+    assert list(source.omitted.lines()) == [told]
+    found = {each.topic: each.msg for each in Bag(tmp_path / "back.bag")}
+    assert found["/baseline"].t == 0.5  # type: ignore[union-attr]
+    assert found["/marker"].text == "y"  # type: ignore[union-attr]
 
 
 def test_an_independent_reader_reads_what_is_written_for_ros(made: Made, tmp_path: Path) -> None:

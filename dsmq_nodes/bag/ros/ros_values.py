@@ -2,7 +2,7 @@
 
 In JSON, `uint8[]`, `byte[]` and `char[]` are base64, NaN and infinity are strings
 (messages/base.py). ROS 1 differs only in names: its headers also have `seq`, which ROS 2 has
-dropped and this omits, and the names of a camera's matrices are capitals.
+dropped and this omits, and a camera's matrices and a disparity's baseline have capitals as names.
 """
 
 from typing import Any, Final
@@ -18,14 +18,21 @@ BYTES: Final = frozenset({"uint8", "byte", "char", "octet"})
 PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
 _ROS1_NAMES: Final = {
     "sensor_msgs/msg/CameraInfo": {"d": "D", "k": "K", "r": "R", "p": "P"},
+    "stereo_msgs/msg/DisparityImage": {"t": "T"},
 }
 
 
 class RosTypes:
-    """The types of one typestore of rosbags."""
+    """The types of one typestore of rosbags.
+
+    Attributes:
+        unwritten: the fields with values that a type lacks in ROS, such as a Marker's texture in
+            ROS 1.
+    """
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        self.unwritten: set[str] = set()
 
     def names(self, type_name: str) -> list[tuple[str, str, Any]]:
         """Return the fields of a type: the kit's name, the attribute in rosbags, the kind."""
@@ -70,12 +77,13 @@ class RosTypes:
         Raises:
             ValueError: a value is not of its field's type.
         """
-        made = {
-            theirs: self._ros(values.get(ours), node)
-            for ours, theirs, node in self.names(type_name)
-        }
-        if not made and (fields := self._store.fielddefs[type_name][1]):
-            made = {fields[0][0]: 0}
+        fields = self.names(type_name)
+        made = {theirs: self._ros(values.get(ours), node) for ours, theirs, node in fields}
+        for each in values.keys() - {ours for ours, _, _ in fields}:
+            if not _is_zero(values[each]):
+                self.unwritten.add(f"{type_name}.{each}")
+        if not made and (padding := self._store.fielddefs[type_name][1]):
+            made = {padding[0][0]: 0}
         return self._store.types[type_name](**made)
 
     def _ros(self, value: Any, node: Any) -> Any:
@@ -93,6 +101,10 @@ class RosTypes:
             texts = value or [""] * (count if kind == Nodetype.ARRAY else 0)
             return [_of_kind(each, str) for each in texts]
         return _ros_array(value, name, count if kind == Nodetype.ARRAY else 0)
+
+
+def _is_zero(value: Any) -> bool:
+    return all(map(_is_zero, value.values())) if isinstance(value, dict) else not value
 
 
 def _plain_scalar(found: Any, name: str) -> Any:

@@ -89,7 +89,13 @@ def write_ros(
                     writer.write(connection, record.log_time_ns, raw)
                     count += 1
             on_progress(number)
+    _note_unwritten(source, types, version)
     return count
+
+
+def _note_unwritten(source: BagSource, types: RosTypes, version: str) -> None:
+    if fields := ", ".join(sorted(types.unwritten)):
+        source.omitted.note(f"left out: {fields}: no such field in {version}")
 
 
 def _check_time(time_ns: int, *, is_one: bool) -> None:
