@@ -15,7 +15,7 @@ import pytest
 import roslibpy
 from roslibpy import tf
 
-_PATIENCE_SEC: Final = 20.0
+_PATIENCE_SEC: Final = 60.0
 Check = Callable[[], None]
 
 
