@@ -112,7 +112,8 @@ class BrokerThread(threading.Thread):
 
     def __init__(self, *, shares_memory: bool) -> None:
         super().__init__()
-        self.journey = self._carried = Journey()
+        self.journey, self._carried = Journey(), Journey()
+        self.has_carried = threading.Event()
         self._has_put = False
         self.listens = threading.Event()
         self.port = 0
@@ -144,6 +145,7 @@ class BrokerThread(threading.Thread):
             # The last one that is whole is looked at; what the loop does later is not part of it.
             if self._has_put:  # else it is a node's question
                 self.journey = self._carried
+                self.has_carried.set()
             self._carried = Journey()
 
     def end(self) -> None:
@@ -164,7 +166,7 @@ def journeys(*, shm: bool) -> dict[str, Journey]:
     for thread in threads:
         thread.start()
     try:
-        if not listener.done.wait(30.0):
+        if not (listener.done.wait(30.0) and (shm or broker.has_carried.wait(30.0))):
             raise TimeoutError("no message has come")
         carried = broker.journey
     finally:

@@ -471,8 +471,9 @@ def test_threads_may_publish(turn: int) -> None:
     assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node, sender), ThreadPoolExecutor(4) as pool:
         list(pool.map(publish, range(4)))
-        # A broker that gets no time of the CPU does not take a flood; what it did not is counted.
-        until(lambda: len(got) + publisher.dropped + subscription.dropped == 2000)
+        # A broker that gets no time of the CPU does not take a flood. What it did not is counted by
+        # the publisher, and by the subscription too if another message came after it.
+        until(lambda: 2000 - publisher.dropped <= len(got) + subscription.dropped <= 2000)
     assert publisher.messages == 2000
     for thread in range(4):
         numbers = [n for n in got if n // 1000 == thread]
