@@ -428,6 +428,35 @@ def test_of_several_nodes_all_are_safe_before_one_shuts_down(programs: Programs,
 
 
 @pytest.mark.usefixtures("broker")
+def test_of_several_nodes_one_that_the_hook_of_another_has_ended_has_ended(
+    programs: Programs,
+) -> None:
+    """Its device is closed: its safe state would fail."""
+    safe = "self.get_name() == 'left' and nodes[0].destroy_node()"
+    what = "lambda: Robot('left'), lambda: nodes.append(Robot('right')) or nodes[0]"
+    program = programs(robot(what=what, safe=safe).replace("class", "nodes = []\n\nclass", 1))
+    program.wait_for("ticking")
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines[2:] == [
+        "left is safe", "right is safe", "right shuts down", "left shuts down",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("broker")
+def test_of_several_nodes_a_child_that_a_hook_forks_makes_none_safe(programs: Programs) -> None:
+    safe = "self.get_name() == 'left' and os.fork() and os.wait()"
+    what = "lambda: Robot('left'), lambda: Robot('right')"
+    program = programs(robot(what=what, safe=safe).replace("import", "import os,", 1))
+    program.wait_for("ticking")
+    program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines.count("right is safe") == 1
+
+
+@pytest.mark.usefixtures("broker")
 def test_of_several_nodes_one_that_moves_in_its_destroy_node_is_made_safe_again(
     programs: Programs,
 ) -> None:

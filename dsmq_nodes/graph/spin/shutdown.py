@@ -165,6 +165,8 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
     # What moves is stopped before a hook of another node, which may be slow.
     for step in (make_safe, end) if len(nodes) > 1 else (end,):
         for node in nodes:
+            if id(node) not in _alive:  # a hook of another one has ended it, or forked this process
+                continue
             try:
                 step(node)
             except BaseException as error:  # noqa: BLE001  the others are ended first
