@@ -572,3 +572,35 @@ run(Server)
     program.send(signal.SIGINT)
     assert program.wait() == 0
     assert said(program) == ["connected", "stopping", "safe"]
+
+
+ABANDONED = """\
+class Waiting(Robot):
+    async def tick(self):
+        print("ticking", flush=True)
+        begun.set()
+        await asyncio.Event().wait()
+
+async def begin():
+    asyncio.ensure_future(robot.spin_async())
+    await begun.wait()
+
+robot, begun, loop = Waiting(), asyncio.Event(), asyncio.new_event_loop()
+loop.run_until_complete(begin())
+robot.destroy_node()
+count = robot.statistics
+loop.close()
+del loop
+gc.collect()
+print(count().exceptions, "exceptions", flush=True)
+"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_callback_that_waits_in_a_loop_that_nobody_runs_any_longer_did_not_fail(
+    programs: Programs,
+) -> None:
+    program = programs(robot(ABANDONED))
+    assert program.wait() == 0
+    assert said(program)[:2] == ["stopping", "safe"]
+    assert "0 exceptions" in program.lines

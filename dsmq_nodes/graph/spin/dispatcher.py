@@ -250,7 +250,7 @@ class Dispatcher:
         try:
             name = callback_name(named)
             await timed_steps(work, time, lambda took_sec: self._took(name, took_sec, took_sec))
-        except (asyncio.CancelledError, SystemExit, KeyboardInterrupt):
+        except (asyncio.CancelledError, GeneratorExit, SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001  `raises` decides
             self._raised(named, error)
