@@ -445,6 +445,22 @@ def test_of_several_nodes_one_that_the_hook_of_another_has_ended_has_ended(
 
 
 @pytest.mark.usefixtures("broker")
+def test_of_several_nodes_those_after_one_that_hangs_are_made_safe_in_another_thread(
+    programs: Programs,
+) -> None:
+    """Those before it are safe: their hooks are not called again, beside other hooks."""
+    safe = "{'middle': lambda: came.wait(60), 'last': came.set}.get(self.get_name(), str)()"
+    what = ", ".join(f"lambda: Robot({name!r})" for name in ("first", "middle", "last"))
+    source = robot(what=what, safe=safe)
+    program = programs(source.replace("class", "came = threading.Event()\n\nclass", 1))
+    for _ in range(3):
+        program.wait_for("ticking")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert [program.output.count(f"{name} is safe") for name in ("first", "last")] == [1, 2]
+
+
+@pytest.mark.usefixtures("broker")
 def test_of_several_nodes_a_child_that_a_hook_forks_makes_none_safe(programs: Programs) -> None:
     safe = "self.get_name() == 'left' and os.fork() and os.wait()"
     what = "lambda: Robot('left'), lambda: Robot('right')"

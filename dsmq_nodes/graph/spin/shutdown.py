@@ -157,7 +157,7 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
     before = [node.exception_count for node in nodes]
 
     def make_safe(node: Endable) -> None:
-        with _stop_others_if_it_hangs(node):
+        with _stop_if_it_hangs(nodes[nodes.index(node) + 1 :]):
             node.make_safe(is_whole=node in whole)
 
     def end(node: Endable) -> None:
@@ -181,14 +181,13 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
 
 
 @contextlib.contextmanager
-def _stop_others_if_it_hangs(node: Endable) -> Iterator[None]:
-    """Put the other nodes into their safe state if that of this one hangs."""
+def _stop_if_it_hangs(others: list[Endable]) -> Iterator[None]:
+    """Put these nodes, which come next, into their safe state if that of this one hangs."""
 
     def stop() -> None:
         for other in others:
             other.stop_in_thread("the end of another node of this process hangs")
 
-    others = [other for other in _nodes_to_end() if other is not node]
     with _called_if_it_hangs(stop):
         yield
 
