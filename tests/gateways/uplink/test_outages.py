@@ -1,7 +1,9 @@
 """Links, routers, uplinks and brokers that were away: what comes later, and what is counted."""
 
 import signal
+import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,8 +24,11 @@ from tests.gateways.uplink.fleet import (
 )
 from tests.support.processes import suspend
 from tests.support.reserved import free_port
+from tests.support.waiting import until
 
 pytest.importorskip("zenoh")
+
+from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_carrier
 
 
 def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
@@ -96,6 +101,26 @@ def test_a_command_that_the_link_delayed_is_too_late(fleet: Fleet) -> None:
     robot.uplink.send(signal.SIGCONT)
     fleet.until(lambda: motor.commands.subscription.late, "a late command")
     assert motor.obeyed[-1] < count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such clock")
+def test_a_machine_that_has_slept_does_not_make_its_next_messages_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it slept, Python's monotonic clock stood still; commands and calls were refused."""
+    asleep = {**vars(time), "monotonic": lambda: 5.0}
+    monkeypatch.setattr(zenoh_carrier, "time", SimpleNamespace(**asleep))
+    monkeypatch.setattr("zenoh.Timestamp", lambda at, _: at)
+    carrier, sent = zenoh_carrier.ZenohCarrier("r1", {}), list[Any]()
+    carrier._clock_id = ""
+    publisher = SimpleNamespace(put=lambda *_, timestamp, **__: sent.append(timestamp))
+    carrier._offered["r1/speed"] = SimpleNamespace(publisher=publisher)  # type: ignore[assignment]
+
+    def clock_goes_on() -> bool:
+        carrier.put("r1/speed", b"", b"")
+        return bool(sent[-1] > sent[0])
+
+    until(clock_goes_on)
 
 
 def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> None:

@@ -13,6 +13,7 @@ does not answer a request keeps no thread busy.
 import contextlib
 import json
 import logging
+import sys
 import threading
 import time
 from collections import deque
@@ -58,6 +59,16 @@ _PATIENCE_SEC: Final = 2.0  # then a missing connection is logged
 _PROBE_SEC: Final = 5.0  # the reason may change
 _read_question: Final = json_reader(Question)
 _read_confirmation: Final = json_reader(Confirmation)
+
+
+def _uptime_sec() -> float:
+    """Return a time of this machine that no router finds ahead of its own and replaces.
+
+    It goes on while the machine sleeps: messages after that are not late.
+    """
+    if sys.platform != "linux":
+        return time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def open_session(config: dict[str, Any]) -> Any:
@@ -373,8 +384,7 @@ class ZenohCarrier:
         """Send a message to the machines that want it."""
         if (offered := self._offered.get(fleet_name)) is None:
             return
-        # By a clock that no router finds ahead of its own: it would replace the time.
-        sent = zenoh.Timestamp(datetime.fromtimestamp(time.monotonic(), UTC), self._clock_id)
+        sent = zenoh.Timestamp(datetime.fromtimestamp(_uptime_sec(), UTC), self._clock_id)
         put = partial(offered.publisher.put, message, attachment=head, timestamp=sent)
         if len(message) <= _LARGE_BYTES:
             put()
