@@ -173,7 +173,7 @@ PyObject *result_of(Taker *self, const Found &found, PyObject *message, int64_t 
     return info ? PyObject_CallFunctionObjArgs(self->callback, message, info.held, nullptr) : nullptr;
 }
 
-// As `Dispatcher._call`: whether the next message may be next.
+// As `Dispatcher.call_now`: whether the next message may be next.
 Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
     const Ref result(result_of(self, found, message, now_ns));
     if (result == Py_None) return is_over(self->dispatcher) ? STOP : DONE;
@@ -334,7 +334,7 @@ Taker *taker_of(PyObject *reading, PyObject *topic, PyObject *all) {
     return taker_in(PyTuple_GET_ITEM(reading, 2));
 }
 
-// As `SharedTopics.rest`: whether the next message will ring.
+// As `Bell.arm`: whether the next message will ring.
 bool rest(PyObject *rings, PyObject *all, int bell) {
     PyObject *topic, *reading;
     Py_ssize_t at = 0;
