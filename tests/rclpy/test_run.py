@@ -265,7 +265,9 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
     said = run(port, "--quiet", "arm", "says", cwd=tmp_path)
     assert (said.returncode, said.stderr) == (1, "the arm is not there\n")
     assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "[True, True, True]\n"
+    others = ("build/lib", ".venv/lib/site-packages", "zoo")
     write(tmp_path, {"src/arm/code/examples/wave.py": "print('waves')"})
+    write(tmp_path, {f"src/arm/code/{each}/wave.py": "print('another')" for each in others})
     assert run(port, "--quiet", "arm", "wave.py", cwd=tmp_path).stdout == "waves\n"
     wrong = run(port, "--quiet", "arm", "moover", cwd=tmp_path)
     assert wrong.returncode == 1

@@ -19,7 +19,7 @@ from typing import Final
 
 PACKAGE_FILE: Final = "package.xml"
 _NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
-_NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
+NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
 _IGNORE: Final = ("COLCON_IGNORE", "AMENT_IGNORE")
 _OF_THE_KIT: Final = Path(__file__).parents[2] / "rclpy" / "packages"  # with executables
 _DEEPEST: Final = 4
@@ -117,7 +117,7 @@ def _entries(folder: Path) -> tuple[set[str], list[str]]:
         for each in entries:
             if not each.is_dir(follow_symlinks=False):
                 files.add(each.name)
-            elif each.name[0] != "." and each.name not in _NO_PACKAGES:
+            elif each.name[0] != "." and each.name not in NO_PACKAGES:
                 folders.append(each.name)
     return files, sorted(folders)
 
