@@ -8,6 +8,7 @@ import configparser
 import importlib.metadata
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -16,12 +17,11 @@ from typing import Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.check.setup_py import SetupPy
-from dsmq_nodes.messages.schema.ros_packages import NO_PACKAGES, RosPackage
+from dsmq_nodes.messages.schema.ros_packages import RosPackage, entries
 from dsmq_nodes.suggest import did_you_mean
 
 _GROUP: Final = "console_scripts"
 _ENTRY: Final = re.compile(r"\s*([\w.-]+)\s*=\s*([\w.]+)\s*:\s*(\w+)\s*(?:\[.*\])?")
-_NOT_OWN: Final = NO_PACKAGES | {"site-packages"}
 _FOLDERS: Final = ("scripts", "nodes", "bin", "src")
 
 
@@ -118,17 +118,15 @@ def _elsewhere(package: RosPackage, name: str) -> Executable | None:
     """Return a script of another folder of the working tree: CMake may install any."""
     if package.prefix is not None:
         return None
-    paths = [path for path in package.folder.rglob("*") if path.name in {name, f"{name}.py"}]
-    found = next(
-        (path for path in sorted(paths) if _is_own(path, package) and _is_script(path)), None
-    )
-    return None if found is None else Executable(found.name, "", found, package.folder)
-
-
-def _is_own(path: Path, package: RosPackage) -> bool:
-    """Whether a file of a working tree is no copy, nor one of a virtual environment."""
-    folders = path.relative_to(package.folder).parts[:-1]
-    return not any(each.startswith(".") or each in _NOT_OWN for each in folders)
+    pending = deque([package.folder])  # the nearest first
+    while pending:
+        folder = pending.popleft()
+        files, folders = entries(folder)
+        for path in (folder / each for each in (name, f"{name}.py") if each in files):
+            if _is_script(path):
+                return Executable(path.name, "", path, package.folder)
+        pending.extend(folder / each for each in folders if each != "site-packages")
+    return None
 
 
 def _is_script(path: Path) -> bool:

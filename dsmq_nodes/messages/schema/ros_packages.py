@@ -19,7 +19,7 @@ from typing import Final
 
 PACKAGE_FILE: Final = "package.xml"
 _NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
-NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
+_NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
 _IGNORE: Final = ("COLCON_IGNORE", "AMENT_IGNORE")
 _OF_THE_KIT: Final = Path(__file__).parents[2] / "rclpy" / "packages"  # with executables
 _DEEPEST: Final = 4
@@ -101,7 +101,7 @@ def _below(folder: Path, deepest: int) -> Iterator[RosPackage]:
         if not pending:
             return
         each, depth = pending.popleft()
-        files, folders = _entries(each)
+        files, folders = entries(each)
         if files.isdisjoint(_IGNORE) and PACKAGE_FILE in files:
             if (found := package_at(each)) is not None:
                 yield found
@@ -109,15 +109,15 @@ def _below(folder: Path, deepest: int) -> Iterator[RosPackage]:
             pending.extend((each / name, depth + 1) for name in folders)
 
 
-def _entries(folder: Path) -> tuple[set[str], list[str]]:
+def entries(folder: Path) -> tuple[set[str], list[str]]:
     """Return the names of the files in a folder, and of the subfolders to search."""
     files: set[str] = set()
     folders = []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for each in entries:
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for each in found:
             if not each.is_dir(follow_symlinks=False):
                 files.add(each.name)
-            elif each.name[0] != "." and each.name not in NO_PACKAGES:
+            elif each.name[0] != "." and each.name not in _NO_PACKAGES:
                 folders.append(each.name)
     return files, sorted(folders)
 
