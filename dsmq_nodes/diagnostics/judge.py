@@ -63,20 +63,26 @@ class Judge:
 
     def __init__(self, stale_sec: float = STALE_SEC) -> None:
         self._stale_sec = stale_sec
-        self._reports: dict[str, _Reports] = {}
+        self._reports: dict[str, _Reports] = {}  # those that were received last come last
 
     def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
         """Add a report of a node."""
-        last = self._reports.get(statistics.name)
+        last = self._reports.pop(statistics.name, None)
         before = last.now if last is not None and not _is_new(statistics, last.now) else None
         since_sec = last.received_sec if last is not None else now_sec
         self._reports[statistics.name] = _Reports(statistics, before, now_sec, since_sec)
+        self._forget(now_sec)
 
     def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
         """Return the state of every node, by name."""
-        for name in [n for n, t in self._reports.items() if now_sec - t.received_sec > _FORGET_SEC]:
-            del self._reports[name]
+        self._forget(now_sec)
         return [self._status(reports, now_sec) for _, reports in sorted(self._reports.items())]
+
+    def _forget(self, now_sec: float) -> None:
+        while (oldest := next(iter(self._reports), None)) is not None:
+            if now_sec - self._reports[oldest].received_sec <= _FORGET_SEC:
+                break
+            del self._reports[oldest]
 
     def _status(self, reports: _Reports, now_sec: float) -> DiagnosticStatus:
         silent_sec = now_sec - reports.received_sec

@@ -129,6 +129,17 @@ def test_a_node_that_tells_nothing_is_stale_and_then_forgotten() -> None:
     assert judge.statuses(62.0) == []
 
 
+def test_nodes_that_come_and_go_are_forgotten_though_nobody_reads_diagnostics() -> None:
+    judge = Judge()
+    for sec in range(1, 1001):
+        statistics = told(sec)
+        statistics.name = f"/short_lived_{sec}"
+        judge.heard(statistics, float(sec))
+        judge.heard(told(sec), float(sec))
+    assert len(judge._reports) < 70
+    assert "/robot/driver" in judge._reports
+
+
 @pytest.mark.parametrize("stamps", [(2**31 - 1, 2**31 - 1), (5000, 1400), (100, 5000)])
 def test_a_clock_that_stands_or_is_set_hides_no_slow_timer(stamps: tuple[int, int]) -> None:
     judge = Judge()

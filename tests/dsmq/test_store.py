@@ -1,6 +1,7 @@
 """Topics as logs: what was put can be read from any cursor until it has to go, oldest first."""
 
 import copy
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_ids_count_from_one_in_each_topic(store: Store) -> None:
     assert store.read(log, 0) == [(1, b"x"), (2, b"y")]
     assert store.read(other, 0) == [(1, b"z")]
     assert store.log("a") is log
+
+
+def test_of_forgotten_topics_the_last_ids_alone_are_kept(store: Store) -> None:
+    names = [f"short_lived_{number}" for number in range(50)]
+    store.forget([put(store, name, b"x", b"y") for name in names])
+    kept = [each for each in gc.get_objects() if isinstance(each, StoredLog)]
+    assert [each.name for each in kept if each.name in names] == []
+    log = put(store, names[7], b"z")
+    assert store.read(log, 0) == [(3, b"z")]
 
 
 def test_equal_times_lose_nothing(store: Store) -> None:

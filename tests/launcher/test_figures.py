@@ -1,14 +1,24 @@
 """The tables of nodes and topics, where there is little room; and the summary in the end."""
 
+import gc
+from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
+
+import psutil
+import pytest
 from rich.console import Console
 from rich.text import Text
 
+from dsmq_nodes.cli.show.live_table import LiveTables
 from dsmq_nodes.launcher.watch.figures import Figures, Row, tables
 from dsmq_nodes.launcher.watch.summary import summary
 from dsmq_nodes.messages import Time
 from dsmq_nodes.messages.dsmq_msgs import (
     Edge,
+    Graph,
     NodeStatistics,
+    Peer,
     Source,
     SubscriptionStatistics,
     TimerStatistics,
@@ -108,3 +118,30 @@ def test_a_clock_that_was_ahead_once_does_not_stop_the_rate() -> None:
 
     stamps = [100, 2**31 - 1, 102, 103]
     assert [told(sec, 10 * number) for number, sec in enumerate(stamps)][-1] == "10.0 / 10 Hz"
+
+
+def test_of_processes_that_come_and_go_a_number_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: WeakSet[Any] = WeakSet()
+
+    class GoneProcess:
+        def __init__(self, _: int) -> None:
+            kept.add(self)
+
+        def cpu_percent(self) -> float:
+            raise psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(psutil, "Process", GoneProcess)
+    figures = Figures()
+    assert {figures.used(pid) for pid in range(1, 3000)} == {("-", "-")}
+    gc.collect()
+    assert len(kept) <= 1000
+
+
+def test_top_forgets_nodes_that_have_gone() -> None:
+    session: Any = SimpleNamespace(subscribe=lambda *_, **__: None)
+    shown = LiveTables(session)
+    for number in range(10):
+        name = f"/short_lived_{number}"
+        shown._take_node(NodeStatistics(name=name).to_json())
+        shown._take_graph(Graph(peers=[Peer(name=name), Peer(name="/other")]).to_json())
+    assert list(shown._nodes) == ["/short_lived_9"]

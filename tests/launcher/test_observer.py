@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dsmq_nodes import Node, spin_once
 from dsmq_nodes.launcher.watch.observer import GraphObserver
-from dsmq_nodes.messages.dsmq_msgs import LaunchCommand, LaunchResult, LaunchState
+from dsmq_nodes.messages.dsmq_msgs import LaunchCommand, LaunchResult, LaunchState, NodeStatistics
 from tests.launcher.running import launched, write_launch
 from tests.support.waiting import until
 
@@ -45,6 +46,20 @@ def test_a_broker_that_does_not_answer_holds_up_nothing_else() -> None:
         for each in left:
             each.cancel()
         await asyncio.wait(left)
+
+    asyncio.run(main())
+
+
+def test_of_many_nodes_that_come_and_go_those_that_last_are_kept() -> None:
+    supervisor: Any = SimpleNamespace(all_ready=False)
+
+    async def main() -> None:
+        observer = GraphObserver()
+        for number in range(12_000):
+            for name in (f"/short_lived_{number}", "/lasting"):
+                observer._on_node(NodeStatistics(name=name), "/dsmq/launch", supervisor)
+        assert "/lasting" in observer.statistics
+        assert len(observer.statistics) <= 1000
 
     asyncio.run(main())
 

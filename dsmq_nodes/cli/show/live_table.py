@@ -61,6 +61,8 @@ class LiveTables:
 
     def _take_graph(self, text: str) -> None:
         self._graph = read_graph(text)
+        names = {peer.name for peer in self._graph.peers}
+        self._nodes = {name: each for name, each in self._nodes.items() if name in names}
         for peer in self._graph.peers:
             if is_launch(peer.name):
                 self._follow(f"{peer.name}/state", partial(self._take_launch, peer.name))

@@ -94,7 +94,8 @@ class Store:
         self.logs: dict[str, StoredLog] = {}
         self._last_number = 0  # the highest number of a log
         self._free_numbers: list[int] = []
-        self._forgotten: dict[str, StoredLog] = {}  # logs without rows, kept for their ids
+        # of logs without rows, kept for their ids: number and last id
+        self._forgotten: dict[str, tuple[int, int]] = {}
         self._floor = 0  # no log that is not even remembered had an id above this
         self._held_bytes = 0
         self._wall_clock = wall_clock
@@ -162,17 +163,17 @@ class Store:
         """Return the log of a topic; it is made if there is none yet."""
         found = self.logs.get(name)
         if found is None:
-            found = self._forgotten.pop(name, None) or self._new_log(name)
-            self.logs[name] = found
+            forgotten = self._forgotten.pop(name, None)
+            number, last_id = forgotten or (self._new_number(), self._floor)
+            self.logs[name] = found = StoredLog(name, number, last_id + 1, last_id)
             self._mark_changed(found)
         return found
 
-    def _new_log(self, name: str) -> StoredLog:
+    def _new_number(self) -> int:
         if self._free_numbers:
-            number = self._free_numbers.pop()
-        else:
-            number = self._last_number = self._last_number + 1
-        return StoredLog(name, number, self._floor + 1, self._floor)
+            return self._free_numbers.pop()
+        self._last_number += 1
+        return self._last_number
 
     def forget(self, logs: Sequence[StoredLog]) -> None:
         """Delete logs with their messages; call `commit` before."""
@@ -187,25 +188,25 @@ class Store:
     def _remember(self, log: StoredLog) -> None:
         del self.logs[log.name]
         self._count_held(log, -log.held_bytes)
-        log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
         if log.last_id == 0:  # the topic never had a message
-            self._free_number(log)
+            self._free_number(log.number)
             return
+        log.latched = 0
         self._mark_changed(log)
-        self._forgotten[log.name] = log
+        self._forgotten[log.name] = log.number, log.last_id
         if len(self._forgotten) > _MOST_FORGOTTEN:
-            oldest = self._forgotten.pop(next(iter(self._forgotten)))
-            self._floor = max(self._floor, oldest.last_id)
+            number, last_id = self._forgotten.pop(next(iter(self._forgotten)))
+            self._floor = max(self._floor, last_id)
             self._mark_changed(StoredLog("", 0, self._floor + 1, self._floor))
-            self._free_number(oldest)
+            self._free_number(number)
 
-    def _free_number(self, log: StoredLog) -> None:
-        self._changed.pop(log.number, None)
-        self._free_numbers.append(log.number)
+    def _free_number(self, number: int) -> None:
+        self._changed.pop(number, None)
+        self._free_numbers.append(number)
         if self.durable:
             # the next log with this number replaces the row
             with contextlib.suppress(sqlite3.OperationalError):
-                self._rows.delete_topic(log.number)
+                self._rows.delete_topic(number)
 
     def set_latched(self, log: StoredLog, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""

@@ -4,6 +4,7 @@ When there are more nodes than lines, those that need attention come first.
 """
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psutil
@@ -61,6 +62,7 @@ _URGENCY: Final = (
     MemberState.STARTING,
     MemberState.STOPPING,
 )
+_MOST_PROCESSES: Final = 1000  # a process that is restarted has another pid each time
 _MISSED: Final = "red"  # a rate that is too low
 _FEWEST_TOPIC_LINES: Final = 4
 _GAP: Final = 2
@@ -91,7 +93,7 @@ class Figures:
     """Computes figures between two calls, for example a second apart."""
 
     def __init__(self) -> None:
-        self._processes: dict[int, psutil.Process] = {}
+        self._process = functools.lru_cache(_MOST_PROCESSES)(psutil.Process)
         self._last: dict[str, _Last] = {}
 
     def used(self, pid: int) -> tuple[str, str]:
@@ -99,9 +101,7 @@ class Figures:
         with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):  # any number
             if not pid:
                 return "-", "-"
-            if pid not in self._processes:
-                self._processes[pid] = psutil.Process(pid)
-            process = self._processes[pid]
+            process = self._process(pid)
             return f"{process.cpu_percent():.0f} %", f"{process.memory_info().rss / _MIB:.0f} MiB"
         return "-", "-"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 
 _LAST_WORDS_SEC: Final = 0.5
-_MOST_NODES: Final = 10_000
+_MOST_NODES: Final = 1000  # 4 KB each; one that has published nothing for longest goes first
 _LAUNCH: Final = "launch"
 
 
@@ -122,6 +122,7 @@ class GraphObserver:
         msg.name = one_line(msg.name)  # any peer may publish there, under any name
         if msg.name == own_name:
             return
+        self.statistics.pop(msg.name, None)  # to be the last one again
         self.statistics[msg.name] = msg
         if msg.name in self._silent:
             self._silent.pop(msg.name).mark_silent(silent=False)
