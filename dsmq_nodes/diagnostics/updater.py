@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final
 
 from dsmq_nodes.graph.callback import as_error, awaited, check_takes, to_await
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
@@ -44,7 +45,7 @@ class DiagnosticUpdater:
     def __init__(self, node: Node, period: float = 1.0) -> None:
         """Call the callbacks every `period` seconds."""
         self.hardware_id = self.NO_HARDWARE
-        self._node = node
+        self._node = of_kind(node, Node, "the node of a DiagnosticUpdater")
         self._waits: Coroutine[Any, Any, None] | None = None
         self._tasks: dict[str, _Callback] = {}
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 1)

@@ -15,6 +15,7 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import Result, as_error, awaited, callback_name, to_await
+from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.links.forked_link import refuse
 from dsmq_nodes.graph.links.link import Contact, Publication
 from dsmq_nodes.graph.links.link_reader import LinkReader
@@ -23,7 +24,7 @@ from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.node_services import offer_node_services
-from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.parameters.parameter import Parameter, listed
 from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.safe_state import Obeying, SafeState
@@ -34,7 +35,6 @@ from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.exceptions import Exceptions, call_if_unawaited
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
 from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.graph.time.timer import Timer
@@ -124,7 +124,7 @@ class NodeKit:
         self._remap = given.remap
         self.name = names.resolve_topic("~", self.own_name, self.namespace, {})
         self.rate_hz = _first_rate(self.name, given.rate_hz, rate_hz, node.rate_hz)
-        params = given.params | {each.name: each.value for each in parameter_overrides}
+        params = given.params | {each.name: each.value for each in listed(parameter_overrides)}
         self.uses_sim_time = self._takes_sim_time(params, given.use_sim_time)
         self._places = given.places
         self.params, undeclared = self._load_params(params)
@@ -525,9 +525,8 @@ def _first_rate(name: str, *rates: float | None) -> float | None:
         NodeConfigurationError: it is not more than 0.
     """
     rate_hz = next((rate for rate in rates if rate is not None), None)
-    if rate_hz is not None and not is_positive(rate_hz):
-        raise NodeConfigurationError(
-            f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
-            "class, or rate: in the launch file"
-        )
-    return rate_hz
+    try:
+        return None if rate_hz is None else number(rate_hz, f"{name}: a rate", "Hz")
+    except (TypeError, ValueError) as error:
+        where = "see rate_hz in the class, or rate: in the launch file"
+        raise NodeConfigurationError(f"{error}: {where}") from None

@@ -81,7 +81,8 @@ def check_takes(callback: Any, kind: str, *given: str) -> None:
 
 def _lacks_self(callback: object) -> bool:
     """Whether it is a method without `self`: it takes no argument, or `msg` as the first."""
-    code = getattr(getattr(callback, "__func__", None), "__code__", None)
+    function = callback.__func__ if inspect.ismethod(callback) else None
+    code = getattr(function, "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARARGS:
         return False
     return code.co_argcount == 0 or code.co_varnames[0] in {"msg", "message", "request"}

@@ -33,6 +33,7 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.callback import Result, check_takes
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo
@@ -149,7 +150,7 @@ class EmergencyStop:
         """Subscribe the topic; `on_change(is_pressed)` is called when the state changes."""
         if on_change is not None:
             check_takes(on_change, "the on_change of an emergency stop", "is_pressed")
-        self._node = node
+        self._node = of_kind(node, Node, "the node of an EmergencyStop")
         self._on_change = on_change
         self._state = StopState()
         self._pressed_here = ""  # the last stop pressed by this object

@@ -11,6 +11,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq.limits import MAX_TOPIC_BYTES
 from dsmq_nodes.errors import InvalidNameError
+from dsmq_nodes.graph.given import of_kind
 
 _TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -39,7 +40,7 @@ def resolve_namespace(namespace: str) -> str:
     Raises:
         InvalidNameError: a token of it is not allowed.
     """
-    if namespace in {"", "/"}:
+    if of_kind(namespace, str, "a namespace") in {"", "/"}:
         return "/"
     path = namespace if namespace.startswith("/") else f"/{namespace}"
     _check_tokens(namespace, path[1:], "namespace")

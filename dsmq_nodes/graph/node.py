@@ -18,6 +18,7 @@ from dsmq_nodes.errors import NodeConfigurationError, ParameterError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.assembly import NodeKit
 from dsmq_nodes.graph.callback import Callback, MessageT, Result, callback_name, check_takes
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter, listed
@@ -572,7 +573,7 @@ class Node:
 
     def destroy_timer(self, timer: Timer) -> None:
         """Stop a timer for good."""
-        timer.cancel()
+        of_kind(timer, Timer, "what destroy_timer takes").cancel()
         self._kit.spinner.remove(timer)
         if timer in self._kit.timers:
             self._kit.timers.remove(timer)
@@ -586,13 +587,16 @@ class Node:
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
         """Destroy a publisher; the last one of a topic stops advertising it."""
-        self._kit.topics.remove_publisher(publisher)
+        self._kit.topics.remove_publisher(
+            of_kind(publisher, Publisher, "what destroy_publisher takes")
+        )
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Destroy a subscription; its callback is no longer called.
 
         If it is an Actuator's, nothing would time out any more: the safe state is entered.
         """
+        of_kind(subscription, Subscription, "what destroy_subscription takes")
         self._kit.topics.remove_subscription(subscription)
         self._kit.safe_state.enter_without(subscription)
 
@@ -639,11 +643,13 @@ class Node:
 
     def destroy_service(self, service: ServiceServer[Any, Any]) -> None:
         """Destroy a service; calls of it fail from now on."""
-        self._kit.services.remove_service(service)
+        self._kit.services.remove_service(
+            of_kind(service, ServiceServer, "what destroy_service takes")
+        )
 
     def destroy_client(self, client: Client[Any, Any]) -> None:
         """Destroy a client; its calls without a response fail."""
-        self._kit.services.remove_client(client)
+        self._kit.services.remove_client(of_kind(client, Client, "what destroy_client takes"))
 
     # Waiting
 

@@ -18,6 +18,7 @@ from dsmq_nodes.class_import import module_in_import
 from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.errors import DsmqError, GivenParameterError, NodeConfigurationError
 from dsmq_nodes.graph.callback import MessageT, callback_name, discard
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.event_loop import (
@@ -102,12 +103,7 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
 
 def _begin_to_spin(given: object) -> None:
     """Check that it is a node, and count it as spun even if a signal interrupts that."""
-    if not isinstance(given, Node):
-        hint = ""
-        if isinstance(given, type) and issubclass(given, Node):
-            hint = f": write `{given.__qualname__}()`"
-        raise TypeError(f"a node is spun, not {given!r:.60}{hint}")
-    spinner = given._kit.spinner
+    spinner = of_kind(given, Node, "what is spun")._kit.spinner
     spinner.was_spun = True  # before a signal can interrupt the next step
     spinner.warn_if_ended("spin")
 
@@ -150,6 +146,7 @@ def wait_for_message(
     Raises:
         SpinError: called from a callback: `await node.wait_for_message_async()` there.
     """
+    of_kind(node, Node, "the second argument of wait_for_message")
     timeout_sec = None if time_to_wait < 0 else time_to_wait
     msg = node._kit.spinner.block_on(
         node.wait_for_message_async(

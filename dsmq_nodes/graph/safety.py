@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_takes, to_await
 from dsmq_nodes.graph.emergency_stop import EmergencyStop
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -75,6 +76,7 @@ class Actuator(Generic[MessageT]):
         Raises:
             TypeError: the node does not override `enter_safe_state`.
         """
+        of_kind(node, Node, "the node of an Actuator")
         if type(node).enter_safe_state is Node.enter_safe_state:
             raise TypeError(f"{type(node).__name__} moves something: it needs enter_safe_state()")
         check_takes(obey, f"the obey of {topic}", "msg")

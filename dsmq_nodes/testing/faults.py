@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.links.memory_link import MemoryBroker
 from dsmq_nodes.graph.time.clock import BaseClock
 
@@ -31,10 +32,10 @@ class Faults:
     def __post_init__(self) -> None:
         for name in ("drop", "duplicate", "reorder"):
             share = getattr(self, name)
-            if not 0 <= share <= 1:
+            if not (isinstance(share, int | float) and 0 <= share <= 1):
                 raise ValueError(f"{name} is a share from 0 to 1, not {share!r}")
-        low, high = self.limits_sec
-        if not 0 <= low <= high:
+        low, high = (number(each, "delay_sec", least=0) for each in self.limits_sec)
+        if low > high:
             raise ValueError(f"delay_sec is a time or (least, most), not {self.delay_sec!r}")
 
     @property

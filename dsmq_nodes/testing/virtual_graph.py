@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import random
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import MessageT, callback_name, check_takes, to_await
+from dsmq_nodes.graph.given import TOPIC_TYPE, number, of_kind, subclass_of
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import make_node
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
@@ -85,6 +87,9 @@ class Graph:
             start_ns: the wall clock at the beginning, in nanoseconds since 1970-01-01 UTC.
         """
         _refuse_in_loop()  # before anything is changed
+        if on_type_mismatch not in {"raise", "warn"}:
+            raise ValueError(f"on_type_mismatch is 'raise' or 'warn', not {on_type_mismatch!r}")
+        number(start_ns, "start_ns", "ns", least=-math.inf)
         self._types_matter = on_type_mismatch == "raise"
         self._known_faults: set[str] = set()
         self._clock = VirtualClock(start_ns)
@@ -181,6 +186,7 @@ class Graph:
 
     def remove(self, node: Node) -> None:
         """End a node, as Ctrl-C does."""
+        of_kind(node, Node, "what is removed")
         node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
         self.run_for(0)
 
@@ -200,6 +206,7 @@ class Graph:
             TimeoutError: the condition did not hold within `timeout_sec` of virtual time.
             TypeError: the condition is a coroutine function, whose result would always hold.
         """
+        check_takes(condition, "the condition of run_until()")
         if inspect.iscoroutinefunction(condition):
             raise TypeError(f"a condition is a `def`: {callback_name(condition)} is `async def`")
         self._pass_time(timeout_sec, condition)
@@ -209,6 +216,7 @@ class Graph:
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
         """Call back when the graph is `when_sec` old, if it runs that long."""
         check_takes(callback, "the callback of at()")
+        when_sec = number(when_sec, "the time of at()", least=0)
         self._loop.call_at(when_sec, self._call, callback)
 
     def _call(self, callback: Callable[[], object]) -> None:
@@ -225,7 +233,7 @@ class Graph:
 
     def set_wall_clock(self, step_sec: float) -> None:
         """Set the machine's clock forward or back; due times are not affected."""
-        self._clock.set_wall_clock(step_sec)
+        self._clock.set_wall_clock(number(step_sec, "a step of the clock", least=-math.inf))
 
     def inject(self, topic: str, msg: Message) -> None:
         """Publish a message, as a tool does.
@@ -250,6 +258,7 @@ class Graph:
         Raises:
             MessageError: while the graph runs, when a message does not fit the type.
         """
+        subclass_of(msg_type, Message, TOPIC_TYPE)
         name, began_sec = _absolute(topic), self.now_sec
         observed: Observed[MessageT] = Observed(lambda: self._why_silent(name, began_sec))
         newest_id = 0
@@ -340,7 +349,7 @@ class Graph:
         def is_enough_now() -> object:
             return self._failures or is_enough()
 
-        end_sec = self.now_sec + seconds
+        end_sec = self.now_sec + number(seconds, "the time that passes", least=0)
         while True:
             left_sec = max(0.0, end_sec - self.now_sec)
             passing = self._loop.pass_time(left_sec, is_enough_now, *self._spinning)

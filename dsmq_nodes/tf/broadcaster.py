@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.geometry import TransformStamped
@@ -19,6 +20,7 @@ class TransformBroadcaster:
 
     def __init__(self, node: Node, qos: QoSProfile | int = 100) -> None:
         """Publish with a node."""
+        of_kind(node, Node, "the node of a broadcaster")
         self._publisher = node.create_publisher(TFMessage, TF_TOPIC, qos)
 
     def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
@@ -37,6 +39,7 @@ class StaticTransformBroadcaster:
 
     def __init__(self, node: Node, qos: QoSProfile | int = _STATIC) -> None:
         """Publish with a node."""
+        of_kind(node, Node, "the node of a broadcaster")
         self._publisher = node.create_publisher(TFMessage, TF_STATIC_TOPIC, qos)
         self._sent: dict[str, TransformStamped] = {}
 
@@ -54,7 +57,7 @@ class StaticTransformBroadcaster:
 
 
 def _checked(transform: TransformStamped | Sequence[TransformStamped]) -> list[TransformStamped]:
-    transforms = [transform] if isinstance(transform, TransformStamped) else list(transform)
+    transforms = list(transform) if isinstance(transform, Sequence) else [transform]
     for each in transforms:
         checked(each)
     return transforms

@@ -18,6 +18,7 @@ from dsmq_nodes.errors import (
     InvalidArgumentException,
     LookupException,
 )
+from dsmq_nodes.graph.given import number, of_kind
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.printable import is_printable
@@ -51,10 +52,8 @@ class BufferCore:
 
     def __init__(self, cache_time_sec: float = 10.0) -> None:
         """Make an empty buffer; it drops transforms `cache_time_sec` older than the newest."""
-        if not cache_time_sec > 0:
-            raise ValueError(f"a buffer keeps transforms for more than 0 s, not {cache_time_sec!r}")
         self.ignored = 0
-        self._keep_ns = round(cache_time_sec * 1e9)
+        self._keep_ns = round(number(cache_time_sec, "the time of a buffer") * 1e9)
         self._histories: dict[str, History] = {}
         self._parents: set[str] = set()
         self._lock = threading.RLock()
@@ -122,7 +121,7 @@ class BufferCore:
             ExtrapolationException: the transform is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
-        stamp_ns = time.to_nanoseconds()
+        stamp_ns = of_kind(time, Time, "the time of a transform").to_nanoseconds()
         with self._lock:
             if target_frame == source_frame:
                 self._check_name(target_frame, "target_frame")
@@ -205,7 +204,7 @@ class BufferCore:
     # Within
 
     def _check_name(self, name: str, argument: str) -> None:
-        if not name:
+        if not of_kind(name, str, argument):
             raise InvalidArgumentException(f"{argument} is empty: name a frame")
         if name.startswith("/"):
             raise InvalidArgumentException(
@@ -306,6 +305,7 @@ def checked(transform: TransformStamped) -> tuple[str, str, Rigid]:
     Raises:
         InvalidArgumentException: see `BufferCore.set_transform`.
     """
+    of_kind(transform, TransformStamped, "a transform that is sent")
     child = transform.child_frame_id.lstrip("/")
     parent = transform.header.frame_id.lstrip("/")
     if not child or not parent:

@@ -1,6 +1,7 @@
 """Subscribes `/tf` and `/tf_static`, and fills a buffer."""
 
 from dsmq_nodes.errors import InvalidArgumentException
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo
@@ -26,6 +27,8 @@ class TransformListener:
         static_qos: QoSProfile | int = 100,
     ) -> None:
         """Listen with a node; `buffer` waits while that node's callbacks run."""
+        of_kind(buffer, Buffer, "the buffer of a TransformListener")
+        of_kind(node, Node, "the node of a TransformListener")
         self.invalid = 0
         self._buffer = buffer
         self._logger = node.get_logger()

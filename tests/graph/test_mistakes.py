@@ -6,19 +6,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import dsmq_nodes
 from dsmq_nodes import (
     Action,
+    ActionClient,
     ActionServer,
     Actuator,
+    Buffer,
+    EmergencyStop,
     LifecycleNode,
     Message,
     Node,
     Parameter,
     Parameters,
     QoSProfile,
+    Service,
+    TransformBroadcaster,
+    TransformListener,
 )
 from dsmq_nodes.errors import MessageError, NodeConfigurationError, ParameterError
 from dsmq_nodes.messages import (
@@ -88,6 +95,10 @@ class Mistaken(Node):
     def on_x(self) -> None:
         """Takes nothing, so that calling it succeeds."""
 
+    @staticmethod
+    def tick() -> None:
+        """Needs no `self`."""
+
 
 @pytest.mark.parametrize(
     ("mistake", "told"),
@@ -113,14 +124,72 @@ class Mistaken(Node):
         (lambda n: n.create_task(n.on_x), r"such as `self\.work\(\)` .*, not Mistaken\.on_x"),
         (
             lambda n: n.create_publisher("std_msgs/msg/String", "x", 1),
-            r"such as `String` of dsmq_nodes\.messages, not 'std_msgs/msg/String'",
+            r"such as `String` .*, is a subclass of Message, not 'std_msgs/msg/String'",
         ),
+        (
+            lambda n: n.create_publisher(Message, "x", 1),
+            "subclass of Message, not <class .*Message",
+        ),
+        (lambda n: n.create_service(Service, "x", n.on_x), "subclass of Service, not <class"),
+        (lambda n: ActionClient(n, Action, "x"), "subclass of Action, not <class"),
+        (
+            lambda n: ActionClient(Countdown, n, "x"),
+            r"the node of an ActionClient is a Node, not <class .*Countdown",
+        ),
+        (
+            lambda n: TransformListener(n, Buffer()),
+            "the buffer of a TransformListener is a Buffer, not <.*Mistaken",
+        ),
+        (lambda n: TransformBroadcaster(None), "the node of a broadcaster is a Node, not None"),
+        (
+            lambda n: TransformBroadcaster(n).send_transform(Twist()),
+            "a transform that is sent is a TransformStamped, not Twist",
+        ),
+        (
+            lambda n: Buffer().lookup_transform("map", "base", 0),
+            "the time of a transform is a Time, not 0",
+        ),
+        (lambda n: EmergencyStop(Mistaken), r"a Node, not <class .*: write `Mistaken\(\)`"),
+        (lambda n: n.destroy_timer(None), "what destroy_timer takes is a Timer, not None"),
+        (
+            lambda n: n.destroy_publisher(n.create_subscription(Float64, "x", None, 1)),
+            "what destroy_publisher takes is a Publisher, not <",
+        ),
+        (
+            lambda n: n.declare_parameter("gain", 1.0, "the gain"),
+            "the descriptor of 'gain' is a ParameterDescriptor, not 'the gain'",
+        ),
+        (lambda n: n.get_parameter(None), "a parameter's name is a str, not None"),
+        (lambda n: n.declare_parameter("a", "\ud800"), r"a: it is beyond what string can hold"),
+        (lambda n: Node("other", namespace=5), "a namespace is a str, not 5"),
     ],
 )
 def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
     node = graph.add(Mistaken)
     with pytest.raises(TypeError, match=told):
         mistake(node)
+
+
+def test_a_staticmethod_that_is_not_bound_needs_no_self(graph: Graph) -> None:
+    timer = graph.add(Mistaken).create_timer(1.0, vars(Mistaken)["tick"])
+    graph.run_for(2.0)
+    assert timer.ticks == 2
+
+
+@pytest.mark.parametrize("period", [10**400, True, float("inf"), "1", None])
+def test_a_period_is_a_number_that_a_clock_has(graph: Graph, period: Any) -> None:
+    node = graph.add(Mistaken)
+    for use in (node.create_timer, lambda x, on_x: node.create_rate(x)):
+        with pytest.raises((TypeError, ValueError), match=r"is more than 0 .* and finite, not"):
+            use(period, node.on_x)
+    assert node.create_rate(np.int64(2)).period_sec == 0.5
+
+
+def test_a_parameters_name_can_be_printed(graph: Graph) -> None:
+    node = graph.add(Mistaken)
+    for name in ("a\nb", "a\0b", "a\ud800", ".a", ""):
+        with pytest.raises(ParameterError, match="is no name of a parameter"):
+            node.declare_parameter(name, 1)
 
 
 def test_a_misspelt_parameter_that_is_read(graph: Graph) -> None:
@@ -389,9 +458,9 @@ def test_a_node_whose_name_is_no_text(name: Any) -> None:
 
 def test_a_class_is_not_spun() -> None:
     given: Any = Node
-    with pytest.raises(TypeError, match=r"a node is spun, not <class .*: write `Node\(\)`"):
+    with pytest.raises(TypeError, match=r"what is spun is a Node, not <class .*: write `Node\(\)`"):
         dsmq_nodes.spin(given)
-    with pytest.raises(TypeError, match="a node is spun, not 5"):
+    with pytest.raises(TypeError, match="what is spun is a Node, not 5"):
         dsmq_nodes.spin_once(5)  # type: ignore[arg-type]
 
 

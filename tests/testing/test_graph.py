@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -458,3 +459,25 @@ def test_a_graph_is_refused_in_a_running_loop_and_changes_nothing() -> None:
             Node("lonely", broker=("127.0.0.1", 9))
 
     asyncio.run(cell())
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        (lambda g: g.run_for(-1), "the time that passes is at least 0 s and finite, not -1"),
+        (lambda g: g.run_for(float("nan")), "at least 0 s and finite, not nan"),
+        (lambda g: g.run_for("1 s"), "at least 0 s and finite, not '1 s'"),
+        (lambda g: g.run_until(True), "the condition of run_until.. is a function, not True"),
+        (lambda g: g.at(float("nan"), g.close), "the time of at.. is at least 0 s"),
+        (lambda g: g.set_wall_clock(float("inf")), "a step of the clock is a number of s"),
+        (lambda g: g.observe("String", "x"), "is a subclass of Message, not 'String'"),
+        (lambda g: g.remove("source"), "what is removed is a Node, not 'source'"),
+        (lambda g: g.faults("x", drop="1"), "drop is a share from 0 to 1, not '1'"),
+        (lambda g: g.faults("x", delay_sec=float("inf")), "delay_sec is at least 0 s and finite"),
+        (lambda g: Graph(on_type_mismatch="no"), "on_type_mismatch is 'raise' or 'warn', not 'no'"),
+        (lambda g: Graph(start_ns="now"), "start_ns is a number of ns and finite, not 'now'"),
+    ],
+)
+def test_an_argument_of_a_graph_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=told):
+        mistake(graph)

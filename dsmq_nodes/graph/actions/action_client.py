@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from dsmq_nodes.graph.actions.goal import GoalState
 from dsmq_nodes.graph.callback import Result, check_takes
+from dsmq_nodes.graph.given import of_kind, subclass_of
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.wrong_message import given_instead
@@ -97,11 +98,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         Raises:
             TypeError: not an action type.
         """
-        if not (isinstance(action_type, type) and issubclass(action_type, Action)):
-            raise TypeError(
-                f"an action's type is a subclass of Action, not {action_type!r:.60}: write "
-                "`ActionClient(node, type, name)`"
-            )
+        of_kind(node, Node, "the node of an ActionClient")
+        subclass_of(action_type, Action, "an action's type")
         self.action_type: type[Action] = action_type
         self.action_name = node.resolve_service_name(action_name)
         self._node = node

@@ -18,6 +18,7 @@ from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
 from dsmq_nodes.graph.actions.goal_clients import GoalClients
 from dsmq_nodes.graph.callback import Result, callback_name, called, check_takes
+from dsmq_nodes.graph.given import of_kind, subclass_of
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
@@ -113,11 +114,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         ):
             if callback is not None or name == "execute_callback":
                 check_takes(callback, f"the {name} of {action_name}", given)
-        if not (isinstance(action_type, type) and issubclass(action_type, Action)):
-            raise TypeError(
-                f"an action's type is a subclass of Action, not {action_type!r:.60}: write "
-                "`ActionServer(node, type, name, callback)`"
-            )
+        of_kind(node, Node, "the node of an ActionServer")
+        subclass_of(action_type, Action, "an action's type")
         if when_busy not in {"queue", "preempt", "reject", "parallel"}:
             raise ValueError(f"when_busy is queue, preempt, reject or parallel, not {when_busy!r}")
         self.action_type: type[Action] = action_type

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, to_json
 from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
 from dsmq_nodes.messages.fields import adapt_parameters
 from dsmq_nodes.messages.model_class import ModelClass, outer_names
@@ -153,7 +154,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Return the text for a parameter that does not exist."""
-    close = nearest(name, known)
+    close = nearest(of_kind(name, str, "a parameter's name"), known)
     return f"there is no parameter {name!r}" + (f", did you mean {close!r}?" if close else "")
 
 

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dsmq_nodes import messages
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.messages.python_numbers import unpacked
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class ParameterKind(IntEnum):
         """
         try:
             return self._converted(_plain(value))
-        except OverflowError:
+        except (OverflowError, UnicodeEncodeError):
             raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
 
     def _converted(self, value: Any) -> Any:
@@ -113,6 +114,8 @@ def is_byte(value: object) -> bool:
 def _checked(value: Any) -> Any:
     if type(value) is int and value not in INTEGERS:
         raise TypeError(f"an integer parameter has 64 bits: {value!r:.60} is too large")
+    if type(value) is str:
+        value.encode()  # half of a surrogate pair cannot be sent
     return value
 
 
@@ -154,7 +157,7 @@ class Parameter:
         Raises:
             TypeError: the value is not of the type.
         """
-        self.name = name
+        self.name = of_kind(name, str, "a parameter's name")
         try:
             self.type_ = ParameterKind.from_parameter_value(value) if type_ is None else type_
             self.value = self.type_.fit(value)

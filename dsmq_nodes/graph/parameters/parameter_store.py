@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsmq_nodes import messages
 from dsmq_nodes.errors import (
     GivenParameterError,
     ParameterError,
@@ -21,6 +22,7 @@ from dsmq_nodes.errors import (
     UndeclaredParameterError,
 )
 from dsmq_nodes.graph.callback import Result, callback_name, called
+from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.parameters.model import Parameters, at_place, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.messages.model_class import outer_names
@@ -95,6 +97,8 @@ class ParameterStore:
     ) -> Parameter:
         """Declare a parameter; the launcher's value overrides `value`."""
         self._check_new(name)
+        if descriptor is not None:
+            of_kind(descriptor, messages.ParameterDescriptor, f"the descriptor of {name!r}")
         kind: ParameterKind | None = None
         if isinstance(value, ParameterKind):  # rclpy: the type alone, to be given by the launcher
             kind, value = value, None
@@ -134,7 +138,7 @@ class ParameterStore:
             raise GivenParameterError(self._owner, name, why, place) from None
 
     def _check_new(self, name: object) -> None:
-        if not isinstance(name, str) or not name or name != name.strip("."):
+        if not (isinstance(name, str) and name.strip(".") == name != "" and name.isprintable()):
             raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
         if name in self:
             raise ParameterError(f"{self._owner} has a parameter {name!r} already")

@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 from dsmq_nodes.graph.callback import check_callback
+from dsmq_nodes.graph.given import subclass_of
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services.service_client import Calls, Client
@@ -44,7 +45,7 @@ class Services:
         callback: ServiceCallback[RequestT, ResponseT],
     ) -> ServiceServer[RequestT, ResponseT]:
         """Create a server."""
-        _check_type(srv_type)
+        subclass_of(srv_type, Service, "a service's type")
         check_callback(callback, f"the callback of {name}")
         return self.add_server(name, lambda: (srv_type, callback))
 
@@ -67,7 +68,7 @@ class Services:
         self, srv_type: ServiceType[RequestT, ResponseT], name: str
     ) -> Client[RequestT, ResponseT]:
         """Create a client."""
-        _check_type(srv_type)
+        subclass_of(srv_type, Service, "a service's type")
         calls = self._calls.get(name)
         if calls is None:
             calls = self._calls[name] = Calls(srv_type, name, self._parts)
@@ -89,8 +90,3 @@ class Services:
         """Fail the calls without a response, since the node ends."""
         for calls in self._calls.values():
             calls.close()
-
-
-def _check_type(srv_type: object) -> None:
-    if not (isinstance(srv_type, type) and issubclass(srv_type, Service)):
-        raise TypeError(f"a service's type is a subclass of Service, not {srv_type!r}")

@@ -2,8 +2,9 @@
 
 import math
 
+from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import BaseClock, is_positive
+from dsmq_nodes.graph.time.clock import BaseClock
 
 
 class Rate:
@@ -17,9 +18,7 @@ class Rate:
     """
 
     def __init__(self, frequency_hz: float, spinner: Spinner, clock: BaseClock) -> None:
-        if not is_positive(frequency_hz):
-            raise ValueError(f"a rate is more than 0 Hz and finite, not {frequency_hz!r}")
-        self.period_sec = 1.0 / frequency_hz
+        self.period_sec = 1.0 / number(frequency_hz, "a rate", "Hz")
         self.overruns = 0
         self._spinner = spinner
         self._clock = clock

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from typing import Final
 
@@ -46,11 +45,6 @@ class BaseClock:
     def call_on_jump_back(self, callback: Callback) -> None:
         """Call `callback()` when time goes back: simulated time, or a clock that was set back."""
         check_takes(callback, "a callback of a jump back")
-
-
-def is_positive(value: object) -> bool:
-    """Whether a value that a program gave is a finite number above 0, as a rate must be."""
-    return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def seconds(duration: Duration | float) -> float:

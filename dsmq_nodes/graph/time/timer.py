@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 
 from dsmq_nodes.graph.callback import Callback, Result
+from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.time.histogram import Histogram
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
-from dsmq_nodes.messages.python_numbers import as_python
 
 
 class Timer:
@@ -35,7 +35,7 @@ class Timer:
 
         `begin` attaches the timer again, in the thread of its loop, if there is one.
         """
-        self.period_sec = _checked(period_sec)
+        self.period_sec = number(period_sec, "a timer's period")
         self.callback = callback
         self.ticks = 0
         self.overruns = 0
@@ -70,7 +70,7 @@ class Timer:
 
     @timer_period_ns.setter
     def timer_period_ns(self, period_ns: int) -> None:
-        self.period_sec = _checked(period_ns / 1e9)
+        self.period_sec = number(period_ns / 1e9, "a timer's period")
         if not self._canceled:
             self.reset()
 
@@ -154,12 +154,3 @@ class Timer:
         if self.ticks == 1:
             self._first_sec = now_sec
         return self.callback()
-
-
-def _checked(given: float) -> float:
-    period_sec = as_python(given)
-    if not isinstance(period_sec, int | float):
-        raise TypeError(f"a timer's period is a number of seconds, not {period_sec!r}")
-    if not 0 < period_sec < math.inf:
-        raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
-    return period_sec

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from dsmq_nodes.graph.callback import Callback
-from dsmq_nodes.graph.time.clock import is_positive
+from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
 
 
@@ -26,10 +26,8 @@ class Watchdog:
         what: str = "timeout",
         repeat: bool = False,
     ) -> None:
-        if not is_positive(timeout_sec):
-            raise ValueError(f"a {what} is more than 0 s and finite, not {timeout_sec!r}")
         self.count = 0
-        self._timeout_sec = timeout_sec
+        self._timeout_sec = number(timeout_sec, f"a {what}")
         self._callback = callback
         self._execute = execute
         self._repeat = repeat

@@ -9,6 +9,7 @@ import msgspec
 from dsmq_nodes.announced_qos import AnnouncedQoS, qos_topic
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
+from dsmq_nodes.graph.given import TOPIC_TYPE, subclass_of
 from dsmq_nodes.graph.links.link import Link, Publication
 from dsmq_nodes.graph.links.link_reader import Deliver
 from dsmq_nodes.graph.log.logger import Logger
@@ -63,7 +64,7 @@ class Topics:
         make: type[PublisherT],
     ) -> PublisherT:
         """Create a publisher; `make` is its class."""
-        _check_type(msg_type)
+        subclass_of(msg_type, Message, TOPIC_TYPE)
         self._spinner.warn_if_ended(f"a publisher of {name}")
         watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
@@ -119,7 +120,7 @@ class Topics:
         longest_wait_sec: float | None = None,
     ) -> Subscription[MessageT]:
         """Create a subscription; a message that has waited for `longest_wait_sec` expires."""
-        _check_type(msg_type)
+        subclass_of(msg_type, Message, TOPIC_TYPE)
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
         if callback is not None:
@@ -289,12 +290,4 @@ def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
         raise TypeError(
             f"this node subscribes {known.type_name} on {topic} already, so it cannot subscribe "
             f"{added.type_name} there ({found[0].field or 'the type'} differs): use another topic"
-        )
-
-
-def _check_type(msg_type: object) -> None:
-    if not (isinstance(msg_type, type) and issubclass(msg_type, Message)):
-        raise TypeError(
-            f"a topic carries a subclass of Message, such as `String` of dsmq_nodes.messages, not "
-            f"{msg_type!r}"
         )
