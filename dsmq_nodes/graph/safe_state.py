@@ -65,7 +65,8 @@ class SafeState:
     Attributes:
         actuators: the node's actuators.
         cancel_goals: each cancels the goals of an action: their callbacks may move the node too.
-        has_failed: whether the last call raised, or was cut short: the hook has to be called again.
+        has_failed: whether the last call, or a goal since, raised or was cut short: the hook has to
+            be called again.
     """
 
     def __init__(
@@ -150,8 +151,8 @@ class SafeState:
             self.has_failed = True
 
     def enter_again(self) -> None:
-        """Enter it again if the hook has failed; called once a second."""
-        if self.has_failed:
+        """Enter it again if the hook has failed; called once a second, and when a goal has."""
+        if self.has_failed and self._dispatcher.loop is not None:
             self._dispatcher.begin(self._again(), self._node.enter_safe_state)
 
     async def _again(self) -> None:

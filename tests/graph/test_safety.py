@@ -805,3 +805,42 @@ def test_an_emergency_stop_cancels_goals_and_refuses_new_ones(graph: Graph, fail
     caller.send(1)
     graph.run_for(1.25)
     assert shuttle.speed == 1.0
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_what_a_goal_moves_stops_when_its_callback_raises(graph: Graph, is_cancelled: bool) -> None:
+    """It moved on: the goal was aborted, and nothing called the hook."""
+
+    class Stumbling(Shuttle):
+        async def execute(self, goal: Goal) -> Count.Result:
+            await asyncio.sleep(1.0)
+            self.drive(Float64(data=1.0))
+            await asyncio.sleep(1.0)
+            raise asyncio.CancelledError if is_cancelled else OSError("no answer")
+
+    shuttle, caller = graph.add(Stumbling), graph.add(Caller)
+    caller.send(1)
+    graph.run_for(1.5)
+    assert shuttle.speed == 1.0
+    if is_cancelled:
+        caller.cancel()
+    graph.run_for(1.0)
+    assert shuttle.speed == 0.0
+    assert caller.log[-1][1][0] == ("CANCELED" if is_cancelled else "ABORTED")
+
+
+def test_what_a_goal_moves_stops_when_the_spinning_ends_and_the_node_does_not(
+    broker: BrokerProcess,
+) -> None:
+    """At a prompt, Ctrl-C ended the goal of a base, and the base drove on."""
+
+    class Parting(Shuttle):
+        async def execute(self, goal: Goal) -> Count.Result:
+            self.drive(Float64(data=1.0))
+            self.shutdown()
+            return await asyncio.Future()
+
+    shuttle, caller = Parting(), Caller()
+    caller.send(1)
+    spin(shuttle, caller)
+    assert [speed for _, speed in shuttle.log] == [1.0, 0.0]

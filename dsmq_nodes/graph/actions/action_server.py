@@ -287,6 +287,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         If the goal's cancellation was requested, and the callback cancelled what it awaits, the
         goal is canceled instead.
         """
+        self._node._kit.safe_state.has_failed = True  # nothing else stops what the goal moves
+        self._node._kit.safe_state.enter_again()
         is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
         if is_cut_short and handle.is_cancel_requested:
             handle.canceled()
