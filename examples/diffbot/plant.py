@@ -49,6 +49,9 @@ class Plant(Node):
         self.create_timer(self.period_sec, self.step)
 
     def on_command(self, msg: Twist) -> None:
+        if not math.isfinite(msg.linear.x + msg.angular.z):
+            self.enter_safe_state()
+            return
         turn = msg.angular.z * TRACK_M / 2
         self.wanted = [(msg.linear.x + side * turn) / WHEEL_RADIUS_M for side in (-1, 1)]
 

@@ -5,6 +5,8 @@ emergency stop, which every actuator obeys; release it with
 `dsmq-nodes topic pub --once /emergency_stop std_msgs/msg/Bool '{data: false}'`.
 """
 
+import math
+
 from pydantic import Field
 
 from dsmq_nodes import Actuator, Node, Parameters, run
@@ -31,6 +33,10 @@ class Safety(Node):
         self.create_subscription(Bool, "bumper", self.on_bumper, 1)
 
     def pass_on(self, msg: Twist) -> None:
+        if not math.isfinite(msg.linear.x + msg.angular.z):  # no limit holds what is no number
+            self.get_logger().error("a command that is no number stops the wheels", once=True)
+            self.enter_safe_state()
+            return
         msg.linear.x = limited(msg.linear.x, self.params.max_speed)
         msg.angular.z = limited(msg.angular.z, self.params.max_turn_rate)
         self.publisher.publish(msg)

@@ -172,6 +172,27 @@ def test_a_bump_presses_the_emergency_stop() -> None:
         )
 
 
+@pytest.mark.parametrize("topic", ["cmd_vel", "wheel_command"])
+def test_a_command_that_is_no_number_stops_it_and_the_next_one_drives(topic: str) -> None:
+    """It was nowhere from then on, and its encoders, lidar and odometry ended."""
+    with diffbot(1, "/monitor", "/mapper", "/avoider") as graph:
+        truth = graph.observe(Odometry, "ground_truth")
+
+        def command(speed: float, turn_rate: float) -> None:
+            msg = Twist()
+            msg.linear.x, msg.angular.z = speed, turn_rate
+            for _ in range(20):
+                graph.inject(topic, msg)
+                graph.run_for(0.05)
+
+        command(0.1, 0.0)
+        assert speed(truth) > 0.05
+        command(0.1, math.nan)
+        assert abs(speed(truth)) < 0.01
+        command(0.1, 0.0)
+        assert speed(truth) > 0.05
+
+
 def test_the_map_is_there_for_who_comes_late() -> None:
     with diffbot(1, "/monitor") as graph:
         graph.run_for(1.0)
