@@ -51,7 +51,7 @@ class Message(BaseModel, metaclass=ModelClass):
     `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         strict=True,
         extra="forbid",
         validate_assignment=True,
