@@ -5,7 +5,7 @@ import re
 import struct
 import zlib
 
-from dsmq_nodes import Node
+from dsmq_nodes import Message, Node
 from dsmq_nodes.messages import (
     CompressedImage,
     Image,
@@ -44,6 +44,14 @@ WORDS = {
 }
 
 
+class Setting(Message):
+    """Fields of several types, and one of any names."""
+
+    limit: float | None = None
+    mode: int | str = 1
+    gains: dict[str, float] = {}
+
+
 class Showcase(Node):
     """Pictures of two kinds, a service, a message that has to be filled in, and evil words."""
 
@@ -59,6 +67,7 @@ class Showcase(Node):
         self.create_subscription(
             Int64, "count", lambda msg: self.said.publish(String(data=f"count {msg.data}")), 10
         )
+        self.create_subscription(Setting, "setting", self.on_setting, 10)
         self.create_subscription(PoseStamped, "goal_pose", self.on_goal, 10)
         self.create_timer(0.1, self.tick)
         self.word = "a"
@@ -66,6 +75,10 @@ class Showcase(Node):
         for kind in (ListParameters, GetParameters, DescribeParameters):
             name = re.sub("(?=[A-Z])", "_", kind.__name__).lower().strip("_")
             self.create_service(kind, f"/words/{name}", getattr(self, f"on_{name}"))
+
+    def on_setting(self, msg: Setting) -> None:
+        """Say what came."""
+        self.said.publish(String(data=f"setting {msg.gains} {msg.limit} {msg.mode}"))
 
     def on_word(self, msg: String) -> None:
         """Have a parameter of that name, value and description."""

@@ -15,16 +15,19 @@ const resolved = (schema, root) => {
 }
 const kinds = (schema, root) => {
 	const found = resolved(schema, root)
-	if (found.anyOf) return found.anyOf.flatMap(each => kinds(each, root))
+	const several = found.anyOf ?? found.oneOf
+	if (several) return several.flatMap(each => kinds(each, root))
 	return [found.type].flat().filter(Boolean)
 }
 
-// Returns the element of a field, and a function that reads its value.
+// Returns the element of a field, and a function that reads its value. A field of several types, or
+// of names that the schema does not have, is written as JSON.
 function field(name, value, schema, root) {
 	const found = resolved(schema, root)
 	const types = kinds(schema, root)
 	const id = `f-${Math.random().toString(36).slice(2)}`
-	if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+	const hasNames = found.properties || !found.additionalProperties
+	if (value !== null && typeof value === "object" && !Array.isArray(value) && hasNames) {
 		const parts = Object.entries(value).map(([key, inner]) => [
 			key,
 			field(key, inner, found.properties?.[key], root),
@@ -48,7 +51,7 @@ function field(name, value, schema, root) {
 		)
 		input.value = JSON.stringify(value)
 		read = () => JSON.parse(input.value)
-	} else if (types.includes("number") || types.includes("integer")) {
+	} else if (types.length && types.every(each => each === "number" || each === "integer")) {
 		input = el("input", { id, type: "text", inputMode: "decimal", value: String(value) })
 		read = () => {
 			const text = input.value.trim()
@@ -60,7 +63,7 @@ function field(name, value, schema, root) {
 				throw new Error(`${name}: a browser cannot send ${text} exactly`)
 			return number
 		}
-	} else if (typeof value === "string") {
+	} else if (typeof value === "string" && types.every(each => each === "string")) {
 		input = el("input", { id, type: "text", value })
 		read = () => input.value
 	} else {
