@@ -14,7 +14,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import RequestRefusedError, StoreError, StoreFullError
+from dsmq_nodes.errors import StoreError, StoreFullError
 from tests.dsmq.conftest import Start
 from tests.support.waiting import PATIENCE_SEC
 
@@ -98,34 +98,58 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(client: dsmq.Client) -> int:
-    """Put until the broker refuses; how many it took."""
-    for kept in range(200):
-        try:
-            client.put("t", f"{kept} " + "x" * 10_000, ack=True)
-        except RequestRefusedError:
-            return kept
-    return 200
+def test_on_a_full_disk_the_oldest_messages_go_and_puts_go_on(
+    start: Start, small_disk: Path
+) -> None:
+    broker = start("--store", str(small_disk / "queue.db"))
+    with broker.connect() as client, broker.connect() as late, broker.connect() as other:
+        for number in range(500):
+            client.put("t", f"{number} " + "x" * 10_000, ack=True)
+            if number % 10 == 9:
+                assert len(drain(other, "t")) == 10
+        found = [int(each.split()[0]) for each in drain(late, "t")]
+        assert 20 < len(found) < 200
+        assert found == list(range(500 - len(found), 500))
+    status, said = broker.end()
+    assert status == 0
+    assert said.count("the disk of the store is full, with ") == 1
 
 
-def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -> None:
-    broker = start("--store", str(small_disk / "queue.db"), "--ttl", "3")
-    with broker.connect() as client, broker.connect() as other:
-        kept = fill(client)
-        assert 20 < kept < 200
-        assert len(drain(other, "t")) == kept, "reads go on"
-        # It takes puts again when messages have expired, though the disk is as full as before.
-        until = time.monotonic() + PATIENCE_SEC
-        recovered = 0
-        while recovered < 20 and time.monotonic() < until:
-            try:
-                client.put("t", "y" * 10_000, ack=True)
-                recovered += 1
-            except RequestRefusedError:
-                recovered = 0  # only some had expired
-                client.get_wait("nothing", 0.1)
-        assert recovered == 20, "in a row"
-    assert broker.end()[0] == 0
+def test_when_a_disk_has_room_again_a_store_keeps_as_much_as_before(small_disk: Path) -> None:
+    store = Store(small_disk / "queue.db", budget_bytes=600_000)
+    with (small_disk / "of_others").open("wb") as others:
+        others.write(b"x" * 500_000)
+    for now in (0.0, 1.0):
+        log = store.log("t")
+        for _ in range(200):
+            store.append(log, b"x" * 10_000, now)
+            store.commit()
+        if now == 0.0:
+            assert 0 < store.stored_bytes < 400_000
+            (small_disk / "of_others").unlink()
+            store.expire(now)
+    assert 500_000 < store.stored_bytes <= 600_000
+    store.close()
+
+
+def test_what_is_larger_than_a_disk_is_refused(small_disk: Path) -> None:
+    store = Store(small_disk / "queue.db")
+    log = store.log("t")
+    store.append(log, b"x" * 3_000_000, 0.0)
+    with pytest.raises(StoreFullError):
+        store.commit()
+    assert (log.last_id, store.last_seq) == (0, 0)
+    store.expire(0.0)
+    for number in range(1, 100):
+        assert store.append(log, b"x" * 10_000, 0.0) == number
+        store.commit()
+    assert log.first_id > 1
+    store.append(log, b"x" * 3_000_000, 0.0)
+    with pytest.raises(StoreFullError):
+        store.commit()
+    assert log.last_id == 99
+    assert [message_id for message_id, _ in store.read(log, 90)] == list(range(91, 100))
+    store.close()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
@@ -146,7 +170,7 @@ def test_what_lies_where_space_is_reserved_is_replaced_or_left(
     assert reserve.is_dir() if kind == "folder" else stat.S_ISREG(reserve.lstat().st_mode)
 
 
-def test_many_small_messages_on_a_full_disk_make_room_at_once(small_disk: Path) -> None:
+def test_many_small_messages_on_a_full_disk_expire_at_once(small_disk: Path) -> None:
     store = Store(small_disk / "queue.db", ttl_sec=3.0, budget_bytes=1 << 30, now=0.0)
     log = store.log("t")
 
@@ -156,9 +180,9 @@ def test_many_small_messages_on_a_full_disk_make_room_at_once(small_disk: Path) 
                 store.append(log, b"x" * 100, now)
             store.commit()
 
-    with pytest.raises(StoreFullError):
-        put(5000, 0.0)
-    count = log.last_id
+    put(5000, 0.0)
+    count = log.last_id - log.first_id
+    assert 1000 < count < 100_000
     for now in (4.0, 5.0):  # the first one may free the reserve alone
         store.expire(now)
     assert (log.first_id, store.stored_bytes) == (log.last_id + 1, 0)

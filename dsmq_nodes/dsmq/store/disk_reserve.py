@@ -54,21 +54,28 @@ class DiskReserve:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def make_room(self, database: sqlite3.Connection) -> None:
-        """Stop the database from growing, and free its WAL, since the disk is full."""
+    def make_room(self, database: sqlite3.Connection) -> int:
+        """Stop the database from growing, and free its WAL, since the disk is full.
+
+        Returns:
+            The size of the database, in bytes.
+        """
         self.free()
         fold_wal(database)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         self._grows = False
         self.allocate()
+        return int(pages * database.execute("PRAGMA page_size").fetchone()[0])
 
-    def grow_again(self, database: sqlite3.Connection) -> None:
+    def grow_again(self, database: sqlite3.Connection) -> bool:
         """Let the database grow again, once the disk has room for twice the reserve."""
-        if not self._grows and self._free_bytes() > 2 * self.size_bytes:
-            database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
-            self._grows = True
-            self.allocate()
+        if self._grows or self._free_bytes() <= 2 * self.size_bytes:
+            return False
+        database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+        self._grows = True
+        self.allocate()
+        return True
 
 
 def fold_wal(database: sqlite3.Connection) -> None:

@@ -14,13 +14,16 @@ comes back, so a reader that resumes finds the new messages and counts those tha
 Messages may come as a *bundle*, which is kept elsewhere and becomes rows when it is read
 (bundles.py).
 
-On a full disk puts are refused and reads continue. The reserve file beside the database is freed
-then, so that expired messages can still be deleted to make room for new ones.
+On a full disk the budget becomes a little less than what is stored, until the disk has room again:
+the oldest messages go before their time, and new ones take their pages. The reserve file beside the
+database is freed then, so that SQLite has room to delete. Puts are refused only where that is not
+enough.
 """
 
 import contextlib
 import heapq
 import itertools
+import logging
 import sqlite3
 import uuid
 from collections import deque
@@ -37,6 +40,8 @@ from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
 BUDGET_BYTES: Final = 64 * 1024 * 1024
+
+logger = logging.getLogger("dsmq.broker")
 
 _HELD_SHARE: Final = 0.75  # of the budget, for latched messages
 _MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
@@ -89,7 +94,7 @@ class Store:
         self.durable = path is not None
         self.epoch = uuid.uuid4().hex[:12]
         self.ttl_sec = ttl_sec
-        self.budget_bytes = budget_bytes
+        self.budget_bytes = self._usual_budget_bytes = budget_bytes
         self.last_seq = 0
         self.logs: dict[str, StoredLog] = {}
         self._last_number = 0  # the highest number of a log
@@ -265,28 +270,49 @@ class Store:
         """Write the appends, in one transaction.
 
         Raises:
-            StoreFullError: the disk is full; all these appends are undone.
+            StoreFullError: the disk is full, and without the older messages it has no room for
+                these appends either; they are undone.
         """
         if not self._pending:
             return
         pending, self._pending = self._pending, []
         seq = self.last_seq - len(pending)
-        try:
-            with self._transaction():
-                self._rows.insert(
-                    (log.number, message_id, row_seq, frame)
-                    for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
-                )
-        except sqlite3.OperationalError as error:
-            self.last_seq = seq
-            for log, message_id, _, _ in reversed(pending):
-                log.last_id = message_id - 1
-            if self._reserve is not None:
-                self._reserve.make_room(self._rows.database)
-            raise StoreFullError(f"the broker's store has no room: {error}") from error
+        while True:
+            try:
+                with self._transaction():
+                    self._rows.insert(
+                        (log.number, message_id, row_seq, frame)
+                        for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
+                    )
+                break
+            except sqlite3.OperationalError as error:
+                if self._lower_budget():
+                    continue
+                self.last_seq = seq
+                for log, message_id, _, _ in reversed(pending):
+                    log.last_id = message_id - 1
+                raise StoreFullError(f"the broker's store has no room: {error}") from error
         self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
+
+    def _lower_budget(self) -> bool:
+        """Delete the oldest messages, since the disk is full; return whether there were any."""
+        if self._reserve is None:
+            return False
+        before_bytes = self.stored_bytes
+        if self.budget_bytes == self._usual_budget_bytes:
+            logger.warning(
+                "the disk of the store is full, with %.1f MiB of messages: until it has room "
+                "again, the oldest go before their time",
+                before_bytes / (1 << 20),
+            )
+        most_bytes = self._reserve.make_room(self._rows.database)
+        # A batch that does not fit into this does not cost all older messages.
+        self.budget_bytes = max(before_bytes * 7 // 8, most_bytes // 4)
+        self._drop_slots(float("-inf"))
+        self._release()
+        return self.stored_bytes < before_bytes
 
     def _count(self, rows: list[tuple[StoredLog, int, bytes, float]], seq: int) -> None:
         """Add the written rows after `seq` to their slots."""
@@ -302,8 +328,8 @@ class Store:
 
     def expire(self, now: float) -> None:
         """Delete messages that are older than their time to live."""
-        if self._reserve is not None:
-            self._reserve.grow_again(self._rows.database)
+        if self._reserve is not None and self._reserve.grow_again(self._rows.database):
+            self.budget_bytes = self._usual_budget_bytes
         self._drop_slots(now - self.ttl_sec)
 
     def read(
