@@ -193,6 +193,11 @@ def import_(
         made = python_module(interfaces, path.stem, doc)
     except MessageError as error:
         raise CommandError(str(error)) from None
+    if path.stem in made.missing:
+        raise CommandError(
+            f"{path} would import itself: a type of {path.stem} is not among the files: name its "
+            "file too, or write another module with -o"
+        )
     try:
         path.write_text(made.text, encoding="utf-8")
     except OSError as error:
@@ -202,7 +207,7 @@ def import_(
         there = PACKAGES.find(package)
         how = (
             f"`dsmq-nodes interface import {package}` writes that"
-            if there
+            if there and package not in packages and _files(there.folder)
             else "name its files too"
         )
         print(f"it imports {package}: {how}")

@@ -25,14 +25,15 @@ def of_kind(given: object, kind: type[KindT], what: str) -> KindT:
     raise TypeError(f"{what} is a {kind.__name__}, not {given!r:.60}{hint}")
 
 
-def subclass_of(given: object, base: type, what: str) -> None:
-    """Check that a type is a subclass of `base`, and not `base` itself.
+def subclass_of(given: object, base: type[KindT], what: str) -> type[KindT]:
+    """Return a type that is a subclass of `base`, and not `base` itself.
 
     Raises:
         TypeError: it is not; the text begins with `what`.
     """
-    if not (isinstance(given, type) and issubclass(given, base)) or given is base:
-        raise TypeError(f"{what} is a subclass of {base.__name__}, not {given!r:.60}")
+    if isinstance(given, type) and issubclass(given, base) and given is not base:
+        return given
+    raise TypeError(f"{what} is a subclass of {base.__name__}, not {given!r:.60}")
 
 
 def number(given: object, what: str, unit: str = "s", *, least: float = _ABOVE_0) -> float:

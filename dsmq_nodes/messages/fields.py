@@ -241,6 +241,10 @@ def _iterable(_: Schema) -> object:
     raise _NotReadableError("an Iterable is used up by its first reader: use a list or a Sequence")
 
 
+def _callable(_: Schema) -> object:
+    raise _NotReadableError("a function or a class has no JSON: send its name, as a text")
+
+
 def _json(_: Schema) -> object:
     raise _NotReadableError("a Json is written as what its text stands for: use that as the type")
 
@@ -355,6 +359,7 @@ _ADAPTERS: Final[_Adapters] = {
     "dict": _dict,
     "generator": _iterable,
     "json": _json,
+    **dict.fromkeys(("callable", "is-subclass"), _callable),
     "literal": _literal,
     **dict.fromkeys(_NOT_IN_JSON, _lax),
 }

@@ -50,11 +50,21 @@ def outer_names(cls: type[BaseModel]) -> dict[str, str]:
 
 def limits_in(metadata: Iterable[object], *names: str) -> dict[str, Any]:
     """Return the limits of these names (`ge`, `max_length`) in a field's metadata."""
-    return {name: getattr(each, name) for each in metadata for name in names if hasattr(each, name)}
+    found = ((name, getattr(each, name, None)) for each in metadata for name in names)
+    return {name: limit for name, limit in found if limit is not None}
+
+
+def unaliased(annotation: Any) -> Any:
+    """Return what an alias made by `type` stands for, unless it contains itself."""
+    is_alias = type(annotation).__name__ == "TypeAliasType"  # `typing` has it from Python 3.12 on
+    if not is_alias or annotation in get_args(annotation.__value__):
+        return annotation
+    return unaliased(annotation.__value__)
 
 
 def model_in(annotation: object) -> type[BaseModel] | None:
     """Return the first model in a field's annotation, as in `list[Point]` or `Point | None`."""
+    annotation = unaliased(annotation)
     inner = get_args(annotation)
     if isinstance(annotation, type) and not inner:
         return annotation if issubclass(annotation, BaseModel) else None

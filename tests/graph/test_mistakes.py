@@ -133,23 +133,23 @@ class Mistaken(Node):
         (lambda n: n.create_service(Service, "x", n.on_x), "subclass of Service, not <class"),
         (lambda n: ActionClient(n, Action, "x"), "subclass of Action, not <class"),
         (
-            lambda n: ActionClient(Countdown, n, "x"),
+            lambda n: ActionClient(Countdown, n, "x"),  # type: ignore[arg-type]
             r"the node of an ActionClient is a Node, not <class .*Countdown",
         ),
         (
-            lambda n: TransformListener(n, Buffer()),
+            lambda n: TransformListener(n, Buffer()),  # type: ignore[arg-type]
             "the buffer of a TransformListener is a Buffer, not <.*Mistaken",
         ),
-        (lambda n: TransformBroadcaster(None), "the node of a broadcaster is a Node, not None"),
+        (lambda n: TransformBroadcaster(None), "the node of a broadcaster is a Node, not None"),  # type: ignore[arg-type]
         (
-            lambda n: TransformBroadcaster(n).send_transform(Twist()),
+            lambda n: TransformBroadcaster(n).send_transform(Twist()),  # type: ignore[arg-type]
             "a transform that is sent is a TransformStamped, not Twist",
         ),
         (
-            lambda n: Buffer().lookup_transform("map", "base", 0),
+            lambda n: Buffer().lookup_transform("map", "base", 0),  # type: ignore[arg-type]
             "the time of a transform is a Time, not 0",
         ),
-        (lambda n: EmergencyStop(Mistaken), r"a Node, not <class .*: write `Mistaken\(\)`"),
+        (lambda n: EmergencyStop(Mistaken), r"a Node, not <class .*: write `Mistaken\(\)`"),  # type: ignore[arg-type]
         (lambda n: n.destroy_timer(None), "what destroy_timer takes is a Timer, not None"),
         (
             lambda n: n.destroy_publisher(n.create_subscription(Float64, "x", None, 1)),
@@ -161,7 +161,7 @@ class Mistaken(Node):
         ),
         (lambda n: n.get_parameter(None), "a parameter's name is a str, not None"),
         (lambda n: n.declare_parameter("a", "\ud800"), r"a: it is beyond what string can hold"),
-        (lambda n: Node("other", namespace=5), "a namespace is a str, not 5"),
+        (lambda n: Node("other", namespace=5), "a namespace is a str, not 5"),  # type: ignore[arg-type]
     ],
 )
 def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
@@ -182,7 +182,7 @@ def test_a_period_is_a_number_that_a_clock_has(graph: Graph, period: Any) -> Non
     for use in (node.create_timer, lambda x, on_x: node.create_rate(x)):
         with pytest.raises((TypeError, ValueError), match=r"is more than 0 .* and finite, not"):
             use(period, node.on_x)
-    assert node.create_rate(np.int64(2)).period_sec == 0.5
+    assert node.create_rate(np.int64(2)).period_sec == 0.5  # type: ignore[arg-type]
 
 
 def test_a_parameters_name_can_be_printed(graph: Graph) -> None:

@@ -135,3 +135,9 @@ def test_keys_that_cannot_be_read_are_refused(kind: Any) -> None:
 def test_a_kind_that_is_not_read_as_it_is_written_is_refused(kind: Any) -> None:
     with pytest.raises(TypeError, match=r"Log: an? (Iterable|Json) is .*: use "):
         plain(kind)
+
+
+@pytest.mark.parametrize("kind", [Callable[[], int], type[int]], ids=str)
+def test_code_is_no_value_of_a_field(kind: Any) -> None:
+    with pytest.raises(TypeError, match="Log: a function or a class has no JSON"):
+        plain(kind)

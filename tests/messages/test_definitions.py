@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_ty
 
 import numpy as np
 import pytest
-from pydantic import Field
+from pydantic import Field, conint
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_typestore
+from typing_extensions import TypeAliasType
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
@@ -180,6 +181,25 @@ def test_a_field_has_its_range_and_its_description_beside_it() -> None:
 
     line = msg_text(Moisture).splitlines()[-1]
     assert line == "float64 fraction 0.5  # >= 0, < 1, volumetric, m3/m3"
+
+
+def test_an_alias_is_shown_as_what_it_stands_for() -> None:
+    meters: Any = TypeAliasType("meters", float)
+    place: Any = TypeAliasType("place", Quaternion)
+
+    class Walk(Message):
+        steps: list[meters]
+        turn: place = Quaternion()
+
+    assert Walk.definition().startswith("float64[] steps\ngeometry_msgs/Quaternion turn\n")
+    assert Walk(steps=[1.0, 2.0]).array("steps").tolist() == [1.0, 2.0]
+
+
+def test_limits_that_are_not_set_are_not_shown() -> None:
+    class Counted(Message):
+        count: conint(gt=0)  # type: ignore[valid-type]
+
+    assert Counted.definition() == "int64 count  # > 0\n"
 
 
 T = TypeVar("T")

@@ -474,8 +474,8 @@ def test_a_graph_is_refused_in_a_running_loop_and_changes_nothing() -> None:
         (lambda g: g.remove("source"), "what is removed is a Node, not 'source'"),
         (lambda g: g.faults("x", drop="1"), "drop is a share from 0 to 1, not '1'"),
         (lambda g: g.faults("x", delay_sec=float("inf")), "delay_sec is at least 0 s and finite"),
-        (lambda g: Graph(on_type_mismatch="no"), "on_type_mismatch is 'raise' or 'warn', not 'no'"),
-        (lambda g: Graph(start_ns="now"), "start_ns is a number of ns and finite, not 'now'"),
+        (lambda g: Graph(on_type_mismatch="no"), "on_type_mismatch is 'raise' or 'warn', not 'no'"),  # type: ignore[arg-type]
+        (lambda g: Graph(start_ns="now"), "start_ns is a number of ns and finite, not 'now'"),  # type: ignore[arg-type]
     ],
 )
 def test_an_argument_of_a_graph_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:

@@ -99,8 +99,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             TypeError: not an action type.
         """
         of_kind(node, Node, "the node of an ActionClient")
-        subclass_of(action_type, Action, "an action's type")
-        self.action_type: type[Action] = action_type
+        self.action_type: type[Action] = subclass_of(action_type, Action, "an action's type")
         self.action_name = node.resolve_service_name(action_name)
         self._node = node
         parts = action_parts(action_type)

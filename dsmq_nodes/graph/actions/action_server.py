@@ -115,10 +115,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             if callback is not None or name == "execute_callback":
                 check_takes(callback, f"the {name} of {action_name}", given)
         of_kind(node, Node, "the node of an ActionServer")
-        subclass_of(action_type, Action, "an action's type")
         if when_busy not in {"queue", "preempt", "reject", "parallel"}:
             raise ValueError(f"when_busy is queue, preempt, reject or parallel, not {when_busy!r}")
-        self.action_type: type[Action] = action_type
+        self.action_type: type[Action] = subclass_of(action_type, Action, "an action's type")
         self.action_name = node.resolve_service_name(action_name)
         self._node = node
         self._execute = execute_callback

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.fields import Ros
-from dsmq_nodes.messages.model_class import limits_in, outer_names
+from dsmq_nodes.messages.model_class import limits_in, outer_names, unaliased
 from dsmq_nodes.messages.schema.interface_text import (
     MessageConstant,
     MessageDefinition,
@@ -139,6 +139,7 @@ def ros_type(annotation: Any) -> str:
     An annotation without a ROS type (a dict, a union) is returned in Python's form.
     """
     extras: tuple[object, ...] = ()
+    annotation = unaliased(annotation)
     if get_origin(annotation) is Annotated:
         annotation, *rest = get_args(annotation)
         extras = tuple(rest)

@@ -1,0 +1,38 @@
+"""`dsmq-nodes interface import`: packages that refer to what is not there."""
+
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.cli.interface import import_
+from dsmq_nodes.errors import CommandError
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of interfaces, and one without."""
+    for package in ("arm_msgs", "driver"):
+        folder = tmp_path / package
+        folder.mkdir()
+        (folder / "package.xml").write_text(f"<package><name>{package}</name></package>")
+    (tmp_path / "arm_msgs/msg").mkdir()
+    (tmp_path / "arm_msgs/msg/Arm.msg").write_text("Joint[] joints\ndriver/Motor motor\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_module_that_would_import_itself_is_not_written(workspace: Path) -> None:
+    with pytest.raises(CommandError, match=r"arm_msgs\.py would import itself: a type of arm_msgs"):
+        import_(["arm_msgs"])
+    assert not (workspace / "arm_msgs.py").exists()
+
+
+def test_a_package_without_interfaces_is_not_named_as_their_source(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import_(["arm_msgs"], output=Path("arm.py"))
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [
+        "it imports arm_msgs: name its files too",
+        "it imports driver: name its files too",
+    ]
