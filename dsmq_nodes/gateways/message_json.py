@@ -5,6 +5,7 @@ decoded. The text of a plain client, which may be anything, is shown as `{"data"
 `std_msgs/String`.
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -41,4 +42,6 @@ def _values(text: str) -> Any:
     try:
         return read_json(text)
     except ValueError:
-        return read_loose_json(text)  # it has NaN as a number, or is not JSON
+        # It has NaN as a number, half a surrogate pair, which no frame can have, or is not JSON.
+        found = json.dumps(read_loose_json(text), ensure_ascii=False)
+        return json.loads(found.encode(errors="replace"))

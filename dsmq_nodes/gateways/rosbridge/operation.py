@@ -22,10 +22,12 @@ def text_in(operation: Operation, field: str) -> str:
 
     Raises:
         CommandError: the field is missing or no text.
+        UnicodeEncodeError: the text has half a surrogate pair.
     """
     value = operation.get(field)
     if not isinstance(value, str):
         raise CommandError(f"{field!r} has to be a text, got {value!r:.60}")
+    value.encode()  # half a surrogate pair: no answer in CBOR could repeat it
     return value
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsmq_nodes.errors import CommandError, MessageError
@@ -243,6 +243,8 @@ def test_messages_survive_cbor(ranges: list[float], data: bytes, frame: str) -> 
 
 
 @given(JSON | st.text())
+@example('{"data": "\\ud83d"}')
+@example('{"\\ud83d": NaN}')
 def test_every_text_on_a_topic_is_shown_as_an_object_of_json(values: Any) -> None:
     text = values if isinstance(values, str) else json.dumps(values)
     shown = json.loads(plain_json(Told(text), {}), parse_constant=pytest.fail)
