@@ -272,7 +272,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.commit()
         self.rows += self.waiting
         self.waiting = []
-        self.spared |= {r.seq for r in self.rows if self.is_latched(r)}
+        self.spared |= self.latched_of(self.rows)
         counted = [len(r.frame) for r in self.kept() if r.seq not in self.spared]
         assert sum(counted) <= self.BUDGET_BYTES
         if sum(len(r.frame) + 30 for r in self.rows) > self.BUDGET_BYTES * 0.9:
@@ -324,21 +324,21 @@ class StoreMachine(RuleBasedStateMachine):
         if not self.may_drop:
             assert not gone
         last_gone = max((r.seq for r in gone), default=0)
-        self.spared |= {r.seq for r in kept if self.is_latched(r)}
+        self.spared |= self.latched_of(kept)
         assert all(r.seq > last_gone or r.seq in self.spared for r in kept)
 
     @invariant()
     def latched_rows_stay(self) -> None:
         kept = {r.seq: r for r in self.kept()}
-        assert not [r for r in self.kept_before if r.seq not in kept and self.is_latched(r)]
+        assert not self.latched_of([r for r in self.kept_before if r.seq not in kept])
         self.kept_before = list(kept.values())
 
     def kept(self) -> list[Row]:
         return [r for r in self.rows if r.id >= self.store.log(r.topic).first_id]
 
-    def is_latched(self, row: Row) -> bool:
-        last = max(r.id for r in self.rows + self.waiting if r.topic == row.topic)
-        return row.id > last - self.latched.get(row.topic, 0)
+    def latched_of(self, rows: list[Row]) -> set[int]:
+        last = {row.topic: row.id for row in self.rows + self.waiting}  # ids only grow
+        return {r.seq for r in rows if r.id > last[r.topic] - self.latched.get(r.topic, 0)}
 
     def teardown(self) -> None:
         self.store.close()

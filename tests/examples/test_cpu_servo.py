@@ -97,20 +97,28 @@ def value(message: dict[str, Any], key: str) -> float:
     return float(message[key])
 
 
-def test_the_loop_holds_its_setpoint_and_follows_a_new_one(loop: Loop) -> None:
-    while abs(value(loop.next("/governor_state"), "measured") - 0.35) > 0.05:
-        pass
+def test_the_loop_follows_a_new_setpoint_and_holds_it(loop: Loop) -> None:
     address = {**os.environ, "DSMQ_BROKER": loop.channel.where}
-    command = ["topic", "pub", "--once", "/setpoint", "std_msgs/msg/Float64", "{data: 0.15}"]
-    processes.run(
-        [sys.executable, "-m", "dsmq_nodes", *command],
-        env=address,
-        cwd=ROOT,
-        check=True,
-        timeout=PATIENCE_SEC,
-    )
-    while abs(value(loop.next("/governor_state"), "measured") - 0.15) > 0.05:
-        pass
+    for setpoint in (0.2, 0.1):  # beside other tests there may be no third of a core
+        command = [
+            "topic",
+            "pub",
+            "--once",
+            "/setpoint",
+            "std_msgs/msg/Float64",
+            f"{{data: {setpoint}}}",
+        ]
+        processes.run(
+            [sys.executable, "-m", "dsmq_nodes", *command],
+            env=address,
+            cwd=ROOT,
+            check=True,
+            timeout=PATIENCE_SEC,
+        )
+        while value(state := loop.next("/governor_state"), "setpoint") != setpoint:
+            pass
+        while abs(value(state, "measured") - setpoint) > 0.04:
+            state = loop.next("/governor_state")
     assert loop.interrupt() == 0
     output = loop.output()
     assert "Traceback" not in output
