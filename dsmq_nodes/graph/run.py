@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from dsmq_nodes.class_import import module_in_import
 from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.errors import DsmqError, GivenParameterError, NodeConfigurationError
-from dsmq_nodes.graph.callback import MessageT, callback_name, discard
+from dsmq_nodes.graph.callback import MessageT, callback_name, check_takes, discard
 from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
@@ -250,6 +250,10 @@ def _check_makes_nodes(asked: object) -> None:
         raise NodeConfigurationError(f"a node is made of its class: write `{own}`, not `{own}()`")
     if not callable(asked):
         raise NodeConfigurationError(f"a node is made of its class, not of {asked!r:.60}")
+    try:
+        check_takes(asked, "a node's class")
+    except TypeError as error:
+        raise NodeConfigurationError(f"{error}; what it needs are parameters") from None
 
 
 def make_node(node_class: Callable[[], NodeT]) -> NodeT:

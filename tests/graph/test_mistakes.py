@@ -64,6 +64,7 @@ class Listener(Node):
             "write `Listener`, not `Listener()`",
         ),
         ("pass", "run()", "write `run(MyNode)`"),
+        ("pass", "run(lambda gain: Listener())", "called without arguments, not as <lambda>(gain)"),
     ],
 )
 def test_a_program_that_cannot_begin_ends_with_one_line(

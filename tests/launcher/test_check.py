@@ -256,6 +256,7 @@ def test_who_is_not_waited_for_at_all_is_a_warning(tmp_path: Path) -> None:
 def test_classes_are_imported(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\ny = 1 / 0\n")
     (tmp_path / "cut.py").write_text("def f(:\n")
+    (tmp_path / "of_ros.py").write_text("import rclpy\n")
     (tmp_path / "runs.py").write_text("import dsmq_nodes\ndsmq_nodes.run(dsmq_nodes.Node)\n")
     nodes = """\
 - {name: a, node: robot:Lidr}
@@ -264,6 +265,7 @@ def test_classes_are_imported(tmp_path: Path) -> None:
 - {name: d, node: broken:Any}
 - {name: e, node: cut:Any}
 - {name: f, node: runs:Any}
+- {name: g, node: of_ros:Any}
 """
     found = [line.replace(str(tmp_path), "~") for line in errors(checked(tmp_path, nodes))]
     assert [line.partition(" in ")[0] for line in found] == [
@@ -274,6 +276,8 @@ def test_classes_are_imported(tmp_path: Path) -> None:
         "6:19: cannot import cut:Any: SyntaxError: invalid syntax (~/cut.py:1)",
         "7:19: cannot import runs:Any: runs calls `run` while it is imported for its class: write "
         '`if __name__ == "__main__":` before `run(...)` (~/runs.py:2)',
+        "8:19: cannot run of_ros:Any: it imports rclpy: import from dsmq_nodes instead, or start "
+        "the program as it is, by `exec: [its file]` and `rclpy: true`",
     ]
     assert found[0].endswith("did you mean 'Lidar'?")
     assert found[1].endswith("did you mean 'robot'?")

@@ -127,6 +127,11 @@ def _load_class(spec: str) -> type:
     try:
         module = import_for_class(module_name)
     except ModuleNotFoundError as error:
+        if error.name == "rclpy":
+            raise NodeLoadError(
+                f"cannot run {spec}: it imports rclpy: import from dsmq_nodes instead, or start "
+                "the program as it is, by `exec: [its file]` and `rclpy: true`"
+            ) from error
         # A missing import inside the node's module is a mistake of that module.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
