@@ -47,7 +47,10 @@ def no_module(missing: str, places: list[str]) -> str:
         return f"{parent!r} is a module, not a package with {missing!r} in it"
     close = nearest(last, (each.name for each in iter_modules(places)))
     hint = "run from the project's directory, or mend the name"
-    if close is not None:
+    project = next((each for each in places if Path(each, "src", last).exists()), None)
+    if not dot and project is not None:
+        hint = f"it lies in {project}/src: install the project, `pip install -e {project}`"
+    elif close is not None:
         hint = f"did you mean {parent + dot + close!r}?"
     where = " or ".join(dict.fromkeys(places[:_MOST_NAMED]))
     return f"no module {missing!r} in {where}; {hint}"
