@@ -14,7 +14,7 @@ class CallbackGroup:
 
     def add_entity(self, entity: Any) -> None:
         """Add an entity that has a callback."""
-        self.entities.add(weakref.ref(entity))
+        self.entities.add(weakref.ref(entity, self.entities.discard))
 
     def has_entity(self, entity: Any) -> bool:
         """Whether an entity belongs to the group."""

@@ -202,7 +202,9 @@ class Context:
         with self._lock:
             if self._handle is not None and not self._handle.is_valid:
                 callback()
-            elif inspect.ismethod(callback):
+                return
+            self._callbacks = [each for each in self._callbacks if each() is not None]
+            if inspect.ismethod(callback):
                 self._callbacks.append(weakref.WeakMethod(callback))
             else:
                 self._callbacks.append(lambda: callback)
