@@ -50,6 +50,7 @@ class Arm:
 
     def __init__(self, graph: Graph, path: Path, **params: Any) -> None:
         self.graph = graph
+        graph.run_for(2.1)  # the broker is no longer new: an emergency stop would be known
         self.family = FAMILIES[self.protocol]
         given = {"port": str(path / "bus"), "socket": True, "protocol": self.protocol}
         given["faults"] = params.pop("faults", [])
@@ -59,7 +60,7 @@ class Arm:
         self.node = graph.add(ServoArm, params={**bus, **params})
         self.seen = graph.observe(JointState, "joint_states")
         self.diagnostics = graph.observe(DiagnosticArray, "diagnostics")
-        graph.run_for(2.1)  # an emergency stop of before would be known
+        graph.run_for(0.5)  # it has all servos
 
     @property
     def servos(self) -> dict[int, Any]:
@@ -163,9 +164,10 @@ def test_limp_when_told_and_no_jump_afterwards(graph: Graph, tmp_path: Path) -> 
 
 def test_a_leader_is_limp(graph: Graph, tmp_path: Path) -> None:
     arm = Arm(graph, tmp_path, torque=False)
+    before = len(arm.seen)
     graph.run_for(1.5)
     assert not any(servo.is_on for servo in arm.servos.values())
-    assert len(arm.seen) > 200
+    assert len(arm.seen) - before > 140
 
 
 @pytest.mark.parametrize("why", ["told", "emergency stop", "leader"])
@@ -589,11 +591,11 @@ def test_what_does_not_fit_is_told(
 def a_run(path: Path) -> str:
     seen = hashlib.sha256()
     with Graph(seed=3) as graph:
-        arm = Arm(graph, path, faults=["0.1 lose 0.02", "3.0 unplug", "3.6 replug"], seed=5)
+        arm = Arm(graph, path, faults=["0.1 lose 0.02", "1.4 unplug", "2.0 replug"], seed=5)
         arm.lead(3.0)
         for msg in arm.seen:
             seen.update(msg.to_json().encode())
-        assert len(arm.seen) > 300
+        assert len(arm.seen) > 200
     return seen.hexdigest()
 
 
