@@ -32,7 +32,9 @@ class Avoider(Node):
         )
         cruise_speed: float = Field(0.5, gt=0, le=1, description="m/s")
         turn_rate: float = Field(1.2, gt=0, le=3, description="rad/s, when it turns on the spot")
-        scan_timeout_sec: float = Field(0.3, gt=0, le=10, description="blind for so long, it stops")
+        scan_timeout_sec: float = Field(
+            0.3, gt=0, le=10, frozen=True, description="blind for so long, it stops"
+        )
 
     params: Params
     rate_hz = 20.0

@@ -24,7 +24,9 @@ class Plant(Node):
         heading: float = Field(0.0, description="how it starts, rad")
         motor_lag_sec: float = Field(0.1, gt=0, le=2, description="to 63 % of a new speed")
         slip: float = Field(0.01, ge=0, lt=1, description="share of a wheel's way that is lost")
-        command_timeout_sec: float = Field(0.3, gt=0, le=5, description="stop without a command")
+        command_timeout_sec: float = Field(
+            0.3, gt=0, le=5, frozen=True, description="stop without a command"
+        )
 
     params: Params
     rate_hz = 200.0

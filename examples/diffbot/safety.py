@@ -18,7 +18,7 @@ class Safety(Node):
 
     class Params(Parameters):
         command_timeout_sec: float = Field(
-            0.2, gt=0, le=2, description="a command is stale after this"
+            0.2, gt=0, le=2, frozen=True, description="a command is stale after this"
         )
         max_speed: float = Field(0.6, gt=0, le=2, description="m/s")
         max_turn_rate: float = Field(2.0, gt=0, le=6, description="rad/s")

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import parse
 
 import pytest
 
-from dsmq_nodes import Node
+from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import (
     Bool,
     Imu,
@@ -21,7 +21,7 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.testing import Graph, Observed
 from dsmq_nodes.tf import Buffer, TransformListener
-from examples.diffbot import Mapper
+from examples.diffbot import Avoider, Mapper, Plant, Safety
 from examples.diffbot.monitor import MOST_POINTS, Point, extend
 from examples.diffbot.robot import BODY_RADIUS_M, WheelTicks, pose_of
 from examples.diffbot.world import SIZE_M, World
@@ -191,6 +191,22 @@ def test_a_command_that_is_no_number_stops_it_and_the_next_one_drives(topic: str
         assert abs(speed(truth)) < 0.01
         command(0.1, 0.0)
         assert speed(truth) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("node_class", "name"),
+    [
+        (Plant, "command_timeout_sec"),
+        (Safety, "command_timeout_sec"),
+        (Avoider, "scan_timeout_sec"),
+    ],
+)
+def test_a_timeout_that_a_node_reads_at_its_start_is_not_set_later(
+    graph: Graph, node_class: type[Node], name: str
+) -> None:
+    """Setting it was successful, and the old one went on to hold."""
+    node = graph.add(node_class)
+    assert not node.set_parameters([Parameter(name, value=0.1)])[0].successful
 
 
 def test_the_map_is_there_for_who_comes_late() -> None:

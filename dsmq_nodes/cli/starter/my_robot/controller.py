@@ -15,7 +15,9 @@ class Controller(Node):
 
         speed: float = Field(0.5, gt=0, description="At most, in m/s.")
         stop_at: float = Field(0.5, ge=0, description="Distance to stop at, in metres.")
-        timeout: float = Field(0.3, gt=0, description="How many seconds a distance is valid.")
+        timeout: float = Field(
+            0.3, gt=0, frozen=True, description="How many seconds a distance is valid."
+        )
 
     params: Params
 
