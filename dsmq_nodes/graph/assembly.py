@@ -322,7 +322,8 @@ class NodeKit:
         loop = self.dispatcher.loop
         is_running = loop is None or loop.is_running()
         meanwhile = "a callback blocks" if is_running else "its event loop does not run"
-        self.safe_state.check_from_thread(f"no command can be noticed while {meanwhile}")
+        why = f"no command can be noticed while {meanwhile}"
+        self.safe_state.check_from_thread(why, is_blocked=is_reported)
         if is_reported and self.dispatcher.is_shut_down:
             if not self._is_end_logged:
                 self._is_end_logged = True

@@ -65,6 +65,7 @@ class SafeState:
     Attributes:
         actuators: the node's actuators.
         cancel_goals: each cancels the goals of an action: their callbacks may move the node too.
+        goals: those that execute.
         has_failed: whether the last call, or a goal since, raised or was cut short: the hook has to
             be called again.
     """
@@ -79,6 +80,7 @@ class SafeState:
         """Stop `node`; `run_hook` runs its hook to the end, even where no loop runs."""
         self.actuators: list[Obeying] = []
         self.cancel_goals: set[Callable[[], object]] = set()
+        self.goals: set[object] = set()
         self.has_failed = False
         self._node = node
         self._dispatcher = dispatcher
@@ -180,15 +182,21 @@ class SafeState:
 
     # In another thread
 
-    def check_from_thread(self, why: str) -> None:
+    def check_from_thread(self, why: str, *, is_blocked: bool = False) -> None:
         """Enter it if an actuator is overdue, or the hook has failed; runs in another thread.
 
         Args:
             why: the reason why the node itself does not notice that.
+            is_blocked: whether a callback blocks the node, so that no goal that executes can be
+                stopped: they are cancelled as soon as the node continues.
         """
         if self._is_closed:
             return
-        if any(each.is_overdue for each in self.actuators):
+        has_goals = is_blocked and bool(self.actuators and self.goals)
+        if has_goals:
+            self.goals.clear()  # once
+            self._dispatcher.soon(self.halt_goals, self.halt_goals)
+        if has_goals or any(each.is_overdue for each in self.actuators):
             self.enter_in_thread(why)
         elif self.has_failed:
             self._call_in_thread()

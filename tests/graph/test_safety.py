@@ -844,3 +844,28 @@ def test_what_a_goal_moves_stops_when_the_spinning_ends_and_the_node_does_not(
     caller.send(1)
     spin(shuttle, caller)
     assert [speed for _, speed in shuttle.log] == [1.0, 0.0]
+
+
+def test_what_a_goal_moves_stops_while_a_callback_blocks(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moved on, and obeyed no emergency stop."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+
+    class Hanging(Shuttle):
+        async def execute(self, goal: Goal) -> Count.Result:
+            self.drive(Float64(data=1.0))
+            self.create_task(self.hang())
+            while not goal.is_cancel_requested:
+                await asyncio.sleep(0.01)
+            goal.canceled()
+            return Count.Result(reached=0)
+
+        async def hang(self) -> None:
+            until(lambda: self.speed == 0.0)
+
+    shuttle, caller = Hanging(), Caller()
+    caller.create_timer(0.01, lambda: caller.shutdown() if caller.log else None)
+    caller.send(1)
+    spin(shuttle, caller)
+    assert caller.log[0][1] == ("CANCELED", 0)

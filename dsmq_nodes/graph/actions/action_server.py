@@ -252,6 +252,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         while self._waiting and (not self._running or self._when_busy == "parallel"):
             handle = self._waiting.pop(0)
             self._running[handle.goal_id] = handle
+            self._node._kit.safe_state.goals.add(handle)
             handle.become(GoalState.EXECUTING)
             self._node._kit.dispatcher.begin(self._run(handle), self._execute)
 
@@ -277,6 +278,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 raise
         finally:
             self._running.pop(handle.goal_id, None)
+            self._node._kit.safe_state.goals.discard(handle)
         self._finish(handle)
         self._start_waiting()
 
