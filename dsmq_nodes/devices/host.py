@@ -41,7 +41,7 @@ class Host(Node):
         cpu: float = Field(0.9, gt=0, le=1, description="warn above this share")
         memory: float = Field(0.9, gt=0, le=1)
         disk: float = Field(0.9, gt=0, le=1)
-        temperature: float = Field(75.0, description="degrees Celsius; 10 more are an error")
+        temperature: float = Field(75.0, gt=0, description="degrees Celsius; 10 more are an error")
 
     params: Params
     rate_hz = 1.0

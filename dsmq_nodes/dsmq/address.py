@@ -116,7 +116,10 @@ def address_of(broker: AnyAddress) -> Address:
 
     Raises:
         ConnectionFailedError: the text is not an address.
+        TypeError: it is neither a text nor a tuple.
     """
+    if not isinstance(broker, str | tuple):
+        raise TypeError(f"a broker is 'host:port' or (host, port), not {broker!r:.60}")
     return parse_address(broker) if isinstance(broker, str) else Address(*broker)
 
 

@@ -118,6 +118,8 @@ def spin_until_future_complete(
         TypeError: `node` is not a node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
+    if not hasattr(future, "add_done_callback"):
+        of_kind(future, Future, "what is waited for")
     _begin_to_spin(node)
     node._kit.spinner.block_on(_done(future, timeout_sec), "await future")
 

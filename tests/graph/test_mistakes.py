@@ -1,6 +1,7 @@
 """Beginners' mistakes: one line says what to write."""
 
 import dataclasses
+import gc
 import os
 import sys
 from pathlib import Path
@@ -463,6 +464,19 @@ def test_a_class_is_not_spun() -> None:
         dsmq_nodes.spin(given)
     with pytest.raises(TypeError, match="what is spun is a Node, not 5"):
         dsmq_nodes.spin_once(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="what is waited for is a Future, not 5"):
+        dsmq_nodes.spin_until_future_complete(given, 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"a broker is 'host:port' or \(host, port\), not 30008"):
+        Node("other", broker=30008)  # type: ignore[arg-type]
+
+
+def test_a_future_that_cannot_be_made_says_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(TypeError, match="missing 3 required positional arguments"):
+        dsmq_nodes.Future()  # type: ignore[call-arg]
+    gc.collect()
+    assert not unraisable
 
 
 def test_a_message_that_is_a_dataclass_or_is_not_made_by_its_base() -> None:

@@ -76,8 +76,12 @@ class ServoArm(Node):
         )
         emergency_stop: Literal["hold", "limp"] = "hold"
         at_end: Literal["hold", "limp"] = "hold"
-        max_temperature: float = Field(65.0, description="a hotter joint stops, degrees Celsius")
-        min_voltage: float = Field(0.0, description="a joint with less stops; 0: the servo's limit")
+        max_temperature: float = Field(
+            65.0, gt=0, description="a hotter joint stops, degrees Celsius"
+        )
+        min_voltage: float = Field(
+            0.0, ge=0, description="a joint with less stops; 0: the servo's limit"
+        )
         max_load: float = Field(
             0.9, gt=0, description="a joint with more for 1 s stops, share of the full torque"
         )

@@ -27,6 +27,8 @@ class Future(Generic[T]):
         on_cancel: called when the future is cancelled.
     """
 
+    _is_ignored = True  # until it is made: what is not has no result
+
     def __init__(self, what: str, dispatcher: Dispatcher, logger: Logger) -> None:
         self._what = what
         self._dispatcher = dispatcher

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -583,6 +584,9 @@ def test_what_does_not_fit_is_told(
 ) -> None:
     with pytest.raises(ParameterError, match="there are 6 joints, and ids is"):
         Arm(graph, tmp_path, ids=[1, 2])
+    for limit in ("max_temperature", "min_voltage"):  # NaN would switch the check off
+        with pytest.raises(ParameterError, match=f"{limit}: Input should be greater than"):
+            graph.add(ServoArm, name="other", params={limit: math.nan})
     with pytest.raises(CalibrationError, match="No such file"):
         graph.add(ServoArm, name="other", params={"calibration": str(tmp_path / "none.json")})
     assert "AttributeError" not in capsys.readouterr().err
