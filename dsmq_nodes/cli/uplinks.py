@@ -77,7 +77,7 @@ def uplink(
     context: typer.Context,
     *,
     as_: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="This machine's name in the fleet.")
+        str | None, typer.Option("--as", metavar="NAME", help="This robot's name; a base has none.")
     ] = None,
     connect: ConnectOption = None,
     listen: ListenOption = None,

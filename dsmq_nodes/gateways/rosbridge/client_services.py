@@ -55,7 +55,9 @@ class ClientServices:
         except (DsmqError, ValueError) as error:
             values, result = str(error) or type(error).__name__, False
         if answer is not None:
-            answer.send("service_response", service=spelled, values=values, result=result)
+            await answer.send_large(
+                "service_response", service=spelled, values=values, result=result
+            )
 
     async def _answer(self, service: str, args: Any, timeout_sec: float) -> Any:
         is_served = self._client.hub.service(service) is not None

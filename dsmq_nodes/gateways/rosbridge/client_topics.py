@@ -34,7 +34,6 @@ from dsmq_nodes.gateways.web.outbox import Frame
 from dsmq_nodes.topic_names import is_kits_own
 
 _MOST_IDS: Final = 100  # subscriptions of one client to one topic
-_LARGE_BYTES: Final = 64 << 10  # a picture of so many takes 4 ms as PNG, one of 1.2 MB 70 ms
 
 
 class ClientTopics:
@@ -264,7 +263,7 @@ class _TopicOfClient:
 
     def _send(self, entry: Entry) -> None:
         compression = self.queue.options.compression
-        is_slow = compression == "png" and _size_of(entry) > _LARGE_BYTES
+        is_slow = compression == "png" and _size_of(entry) > publish_frames.LARGE_BYTES
         try:
             frame = self._server.frames.of(
                 entry,

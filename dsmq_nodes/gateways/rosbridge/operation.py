@@ -1,12 +1,13 @@
 """One operation of a client: checks its fields, and writes its answers in the requested form."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.rosbridge.encoding.cbor_values import cbor_values, written_cbor
 from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
-from dsmq_nodes.gateways.rosbridge.encoding.publish_frames import png_frame, text_frame
+from dsmq_nodes.gateways.rosbridge.encoding.publish_frames import LARGE_BYTES, png_frame, text_frame
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.graph.names import resolve_topic
 
@@ -86,12 +87,25 @@ class Answer:
 
     def send(self, op: str, **fields: Any) -> None:
         """Send an operation, with the id of the client's operation if it had one."""
-        frame = {"op": op, **({"id": self._id} if self._id is not None else {}), **fields}
         if self._compression == "cbor":
+            frame = self._frame(op, fields)
             self._outbox.answer(written_cbor(cbor_values(frame, {}, None)))
             return
-        text = text_frame(frame)
-        if self._compression == "png":
-            text = png_frame(text)
+        text = text_frame(self._frame(op, fields))
+        self._send_text(png_frame(text) if self._compression == "png" else text)
+
+    async def send_large(self, op: str, **fields: Any) -> None:
+        """Send as `send` does, and compress a large answer in another thread."""
+        text = text_frame(self._frame(op, fields)) if self._compression == "png" else ""
+        if len(text) > LARGE_BYTES:
+            loop = asyncio.get_running_loop()
+            self._send_text(await loop.run_in_executor(None, png_frame, text))
+        else:
+            self.send(op, **fields)
+
+    def _frame(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"op": op, **({"id": self._id} if self._id is not None else {}), **fields}
+
+    def _send_text(self, text: str) -> None:
         for each in fragments_of(text, self._size) if self._size else (text,):
             self._outbox.answer(each)

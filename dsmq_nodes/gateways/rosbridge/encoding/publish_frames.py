@@ -15,6 +15,8 @@ from dsmq_nodes.gateways.web.outbox import Frame
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.rosbridge.encoding.raw_cdr import RawMessages
 
+LARGE_BYTES: Final = 64 << 10  # a picture of so many takes 4 ms as PNG, one of 1.2 MB 70 ms
+
 
 def text_frame(frame: dict[str, Any]) -> str:
     """Return an operation as JSON."""
