@@ -15,6 +15,7 @@ UNSAFE_MODULES = {"marshal", "pickle", "shelve"}
 UNSAFE_CALLS = {
     "eval", "exec", "yaml.full_load", "yaml.load", "yaml.load_all", "yaml.unsafe_load",
 }  # fmt: skip
+UNSAFE_ENDS = {call.rpartition(".")[2] for call in UNSAFE_CALLS}
 # They write a class's methods as rosidl's generator does, from a definition whose names the parser
 # has checked and whose values are written by `repr`.
 GENERATORS = {
@@ -48,7 +49,9 @@ def unsafe(source: str) -> Iterator[str]:
                 found = {name.name.partition(".")[0] for name in names} & UNSAFE_MODULES
             case ast.ImportFrom(module=str(module)):
                 found = {module.partition(".")[0]} & UNSAFE_MODULES
-            case ast.Call(func=function):
+            case ast.Call(func=(ast.Name(id=last) | ast.Attribute(attr=last)) as function) if (
+                last in UNSAFE_ENDS  # to unparse every call takes seconds
+            ):
                 found = {ast.unparse(function).removeprefix("builtins.")} & UNSAFE_CALLS
             case _:
                 continue

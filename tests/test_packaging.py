@@ -19,6 +19,7 @@ import pytest
 
 import dsmq_nodes
 from dsmq_nodes import speedups
+from tests import structure
 
 ROOT = Path(__file__).parent.parent
 
@@ -179,5 +180,5 @@ def test_the_version_is_written_in_one_place(project: dict[str, Any]) -> None:
 
 def strings(path: Path) -> set[object]:
     """Every literal in a source file."""
-    tree = ast.walk(ast.parse(path.read_text()))
-    return {node.value for node in tree if isinstance(node, ast.Constant)}
+    nodes = ast.walk(structure.tree(path))
+    return {node.value for node in nodes if isinstance(node, ast.Constant)}

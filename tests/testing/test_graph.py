@@ -65,12 +65,12 @@ class Relay(Node):
 def test_time_is_virtual_and_exact(graph: Graph) -> None:
     source = graph.add(Source)
     seen = graph.observe(Int64, "n")
-    graph.run_for(3600.0)
-    assert graph.now_sec == 3600.0
-    assert [m.data for m in seen] == list(range(36_000))
-    assert seen.at_sec == pytest.approx([(n + 1) * 0.1 for n in range(36_000)], abs=1e-6)
+    graph.run_for(600.0)
+    assert graph.now_sec == 600.0
+    assert [m.data for m in seen] == list(range(6_000))
+    assert seen.at_sec == pytest.approx([(n + 1) * 0.1 for n in range(6_000)], abs=1e-6)
     (timer,) = source.statistics().timers
-    assert (timer.ticks, timer.overruns) == (36_000, 0)
+    assert (timer.ticks, timer.overruns) == (6_000, 0)
     assert timer.achieved_hz == pytest.approx(10.0)
 
 
