@@ -339,7 +339,8 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
         session = stack.enter_context(Session(broker.address, lasting=True))
         writer = stack.enter_context(BagWriter(tmp_path / "run"))
         tool.advertise("/x", String.type_name)
-        recorder = Recorder(session, writer, EVERYTHING)
+        warned: list[str] = []
+        recorder = Recorder(session, writer, EVERYTHING, warn=warned.append)
         recorder.run(lambda: recorder.knows_graph)
         sent = 400
         for _ in range(sent):  # 8 MB, while the recorder is not reading
@@ -347,6 +348,8 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
         recorder.run(lambda: recorder.messages + recorder.dropped == sent)
         assert 0 < recorder.dropped < sent
         assert recorder.messages > 0
+        [told] = warned
+        assert re.match(r"WARNING: /x: \d+ messages left the broker", told)
     assert len(Bag(writer.paths[0])) == recorder.messages
 
 

@@ -230,6 +230,12 @@ class Recorder:
         topic = self.topics.get(reply.topic)
         if topic is None:
             return
+        if reply.gap and not self.dropped:
+            self._warn(
+                f"WARNING: {topic.name}: {reply.gap} messages left the broker before they could be "
+                "recorded; if others follow, record fewer topics, or let the broker keep more "
+                "(`dsmq-nodes broker --budget`, or `broker: {budget: ...}` in the launch file)"
+            )
         topic.dropped += reply.gap
         log_ns = self._log_time_ns(topic, reply)
         if log_ns is None:  # there is no simulated time yet
