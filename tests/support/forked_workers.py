@@ -73,12 +73,12 @@ def _import_tests(config: pytest.Config) -> None:
     for argument in config.args:
         place = config.invocation_params.dir / argument.partition("::")[0]
         for path in [place] if place.is_file() else sorted(place.rglob("test_*.py")):
-            name = ".".join(path.relative_to(config.rootpath).with_suffix("").parts)
-            if not name.startswith(_WITH_THREADS):
-                with (
-                    warnings.catch_warnings(action="error"),
-                    contextlib.suppress(Exception, pytest.skip.Exception),
-                ):
+            with (
+                warnings.catch_warnings(action="error"),
+                contextlib.suppress(Exception, pytest.skip.Exception),
+            ):
+                name = ".".join(path.relative_to(config.rootpath).with_suffix("").parts)
+                if not name.startswith(_WITH_THREADS):
                     importlib.import_module(name)
     _get_local_constants()  # as hypothesis does after a collection, from all that is imported
 
