@@ -11,6 +11,7 @@ more commands. So it is called again, once a second, until it succeeds.
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -91,8 +92,12 @@ class SafeState:
 
     @property
     def is_needed(self) -> bool:
-        """Whether something may move: an actuator obeys, or the hook has failed."""
-        return self.has_failed or any(each.obeys for each in self.actuators)
+        """Whether something may move: an actuator obeys, the hook has failed, or it is unknown.
+
+        It is unknown at a prompt and in a notebook, where the node goes on after its spinning.
+        """
+        goes_on = hasattr(sys, "ps1") or sys.flags.interactive
+        return bool(goes_on) or self.has_failed or any(each.obeys for each in self.actuators)
 
     def close(self) -> None:
         """Leave the rest to the end of the node, which enters the safe state in any case."""

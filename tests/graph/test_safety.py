@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -191,6 +192,23 @@ def test_it_stops_when_the_spinning_ends_and_the_node_does_not(broker: BrokerPro
     button.stop.release()
     spin(motor, button)
     assert [speed for _, speed in motor.log][-2:] == [1.0, 0.0]
+
+
+def test_what_a_timer_moves_stops_when_the_spinning_ends_at_a_prompt(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moved on after Ctrl-C, and so did what a service had set."""
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+
+    class Moving(Motor):
+        def move(self) -> None:
+            self.drive(Float64(data=1.0))
+            self.shutdown()
+
+    motor = Moving()
+    motor.create_timer(0.01, motor.move)
+    spin(motor)
+    assert motor.speed == 0.0
 
 
 def test_no_coroutine_moves_it_again_when_another_thread_ends_it(broker: BrokerProcess) -> None:
