@@ -2,6 +2,7 @@
 
 import keyword
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,7 +22,7 @@ _RENAMED: Final = {
     "gitignore.template": ".gitignore",
     "deploy/workflow.yaml": ".github/workflows/test.yaml",
 }
-_OTHERS: Final = {"dsmq_nodes", "launch", "test", "tests", "pytest", "pydantic"}
+_OTHERS: Final = {"launch", "rclpy", "test", "tests", "pytest"}
 _TAKEN: Final = sys.stdlib_module_names | _OTHERS
 _PYTHON: Final = "{}.{}".format(*sys.version_info)
 
@@ -105,5 +106,6 @@ def _check(name: str) -> None:
     if name != meant or not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         hint = f"; did you mean '{meant}'?" if meant.isidentifier() and meant != name else ""
         raise typer.BadParameter(f"{name!r} is no name of a Python package: {_NAMES}{hint}")
-    if name in _TAKEN:
+    installed = find_spec(name)
+    if name in _TAKEN or (installed and installed.origin):
         raise typer.BadParameter(f"{name!r} is the name of another package; take another one")

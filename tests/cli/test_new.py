@@ -137,6 +137,7 @@ def test_a_project_that_is_there_is_left_alone(project: Path) -> None:
         ("2wheels", "is no name of a Python package"),
         ("class", "is no name of a Python package"),
         ("../up", "did you mean 'up'?"),
+        ("yaml", "is the name of another package"),
         ("json", "is the name of another package"),
         ("test", "is the name of another package"),  # of Python, though its list lacks it
         ("tests", "is the name of another package"),
