@@ -328,9 +328,13 @@ def package_of(module: str) -> str:
         return module.split(".", maxsplit=1)[0]
     # A program has the same type names whether it is run as a script, with -m, or imported.
     main = sys.modules[module]
+    file = getattr(main, "__file__", None)
     if spec := getattr(main, "__spec__", None):
-        return str(spec.name).split(".", maxsplit=1)[0]
-    return Path(getattr(main, "__file__", None) or "main").stem
+        name = str(spec.name).split(".", maxsplit=1)[0]
+        if name not in sys.stdlib_module_names:
+            return name
+        file = sys.argv[0]  # the program that `python -m cProfile` runs
+    return Path(file or "main").stem.strip("<>")
 
 
 def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:

@@ -1,6 +1,7 @@
 """What every message does: names, checks, JSON, schema."""
 
 import math
+import os
 import subprocess
 import sys
 from enum import Enum
@@ -95,6 +96,22 @@ class TestNames:
             timeout=PATIENCE_SEC,
         )
         assert ran.stdout == "robot/msg/Level robot/msg/Level\n"
+
+    def test_a_profiled_program_has_its_own_names(self, tmp_path: Path) -> None:
+        program = tmp_path / "robot.py"
+        program.write_text(
+            "from dsmq_nodes.messages import Message\n"
+            "class Level(Message): percent: float\n"
+            "print(Level.type_name)\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-m", "cProfile", "-o", os.devnull, program],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_SEC,
+        )
+        assert ran.stdout == "robot/msg/Level\n"
 
 
 class TestChecks:
