@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,27 @@ def test_when_a_disk_has_room_again_a_store_keeps_as_much_as_before(small_disk: 
             (small_disk / "of_others").unlink()
             store.expire(now)
     assert 500_000 < store.stored_bytes <= 600_000
+    store.close()
+
+
+def test_what_comes_as_a_disk_gets_full_is_kept_though_all_before_it_goes(
+    small_disk: Path,
+) -> None:
+    store = Store(small_disk / "queue.db")
+    rare, often = store.log("rare"), store.log("often")
+    store.append(rare, b"first", 0.0)
+    for _ in range(30):
+        store.append(often, b"x" * 10_000, 0.0)
+        store.commit()
+    with (small_disk / "of_others").open("wb", buffering=0) as others, suppress(OSError):
+        while others.write(b"x" * 4096) == 4096:
+            pass
+    store.append(rare, b"newest", 0.0)
+    for _ in range(12):
+        store.append(often, b"x" * 10_000, 0.0)
+    store.commit()
+    assert (rare.first_id, store.read(rare, 0)) == (2, [(2, b"newest")])
+    assert store.read(often, 41) == [(42, b"x" * 10_000)]
     store.close()
 
 

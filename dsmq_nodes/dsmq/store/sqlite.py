@@ -286,12 +286,14 @@ class Store:
                     )
                 break
             except sqlite3.OperationalError as error:
-                if self._lower_budget():
-                    continue
                 self.last_seq = seq
                 for log, message_id, _, _ in reversed(pending):
                     log.last_id = message_id - 1
-                raise StoreFullError(f"the broker's store has no room: {error}") from error
+                if not self._lower_budget():
+                    raise StoreFullError(f"the broker's store has no room: {error}") from error
+                self.last_seq += len(pending)
+                for log, message_id, _, _ in pending:
+                    log.last_id = message_id
         self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
