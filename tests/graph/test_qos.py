@@ -20,7 +20,7 @@ def test_only_latched_profiles_keep_messages_for_late_subscribers() -> None:
     assert QoSProfile(depth=5, durability="transient_local").latched == 5
 
 
-@pytest.mark.parametrize("depth", [0, -1, 1.5, True, "10", None])
+@pytest.mark.parametrize("depth", [0, -1, 1.5, True, "10", None, 2**63])
 def test_what_is_no_depth(depth: Any) -> None:
     with pytest.raises(ValueError, match="a depth is a whole number from 1"):
         QoSProfile.of(depth)

@@ -49,8 +49,8 @@ class QoSProfile:
         for name in ("depth", "deadline", "lifespan"):
             object.__setattr__(self, name, as_python(getattr(self, name)))
         depth: Any = self.depth
-        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-            raise ValueError(f"a depth is a whole number from 1, not {depth!r}")
+        if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth < 2**63:
+            raise ValueError(f"a depth is a whole number from 1, not {depth!r:.60}")
         if self.durability not in {"volatile", "transient_local"}:
             raise ValueError(
                 f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
