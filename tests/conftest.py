@@ -4,7 +4,6 @@ import gc
 import locale
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +12,11 @@ import pytest
 from hypothesis import settings
 
 from dsmq_nodes.testing import BrokerProcess
-from tests.support import leftovers, processes
+from tests.support import byte_code, leftovers, processes
 from tests.support.brokers import ForkedBroker
 from tests.support.fast import Fast, pytest_addoption
-from tests.support.forked_workers import pytest_xdist_setupnodes
 
-__all__ = ["pytest_addoption", "pytest_xdist_setupnodes"]
+__all__ = ["pytest_addoption"]
 
 # A machine that is busy with something else is no failure: no deadline in any profile.
 # The gate's examples are the same each time, so many of them find nothing new there; `.ci/sanitize`
@@ -46,9 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, _nothing)
-    # What the tests and their processes import is compiled once.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
+    config.pluginmanager.register(byte_code)
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())

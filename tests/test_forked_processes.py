@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import forked_workers, processes
+from tests.support import processes
 from tests.support.forked import COLD
 from tests.support.processes import ROOT
 from tests.support.programs import Program
@@ -43,19 +43,9 @@ def seen(done: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
     return done.returncode, done.stdout, errors
 
 
-IS_COLD = bool(os.environ.keys() & {COLD, "COVERAGE_PROCESS_START"})
-
-
-@pytest.mark.skipif(IS_COLD, reason="not wanted")
+@pytest.mark.skipif(bool(os.environ.keys() & {COLD, "COVERAGE_PROCESS_START"}), reason="not wanted")
 def test_what_the_test_files_do_to_the_environment_makes_it_no_interpreter() -> None:
     assert processes._request([sys.executable, "-c", ""], {})
-
-
-@pytest.mark.skipif(IS_COLD or sys.platform != "linux", reason="not wanted")
-def test_importing_the_tests_starts_no_thread_so_the_workers_are_forks() -> None:
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        pytest.skip("one process runs all tests")
-    assert forked_workers.are_used
 
 
 @pytest.mark.parametrize("options", [[], ["-u", "-W", "error"]])
