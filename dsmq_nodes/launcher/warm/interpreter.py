@@ -84,7 +84,8 @@ def _run_file(file: str, arguments: list[str], main: ModuleType) -> None:
     sys.argv = [file, *arguments]
     whole = str(Path.cwd() / path)
     main.__file__, main.__loader__ = whole, SourceFileLoader("__main__", whole)
-    vars(main)["__cached__"] = None
+    if sys.version_info < (3, 15):
+        vars(main)["__cached__"] = None
     _Script("__main__", whole).exec_module(main)
 
 
