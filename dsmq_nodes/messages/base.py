@@ -333,7 +333,8 @@ def package_of(module: str) -> str:
         name = str(spec.name).split(".", maxsplit=1)[0]
         if name not in sys.stdlib_module_names:
             return name
-        file = sys.argv[0]  # the program that `python -m cProfile` runs
+        # The program or the module that `python -m cProfile` runs.
+        file = Path(sys.argv[0]).name.partition(".")[0]
     return Path(file or "main").stem.strip("<>")
 
 

@@ -55,11 +55,20 @@ def limits_in(metadata: Iterable[object], *names: str) -> dict[str, Any]:
 
 
 def unaliased(annotation: Any) -> Any:
-    """Return what an alias made by `type` stands for, unless it contains itself."""
-    is_alias = type(annotation).__name__ == "TypeAliasType"  # `typing` has it from Python 3.12 on
-    if not is_alias or annotation in get_args(annotation.__value__):
+    """Return what an alias made by `type` stands for, unless one in it contains itself."""
+    if not _is_alias(annotation) or _is_endless(annotation):
         return annotation
     return unaliased(annotation.__value__)
+
+
+def _is_alias(annotation: object) -> bool:
+    return type(annotation).__name__ == "TypeAliasType"  # `typing` has it from Python 3.12 on
+
+
+def _is_endless(annotation: Any, *aliases: object) -> bool:
+    if _is_alias(annotation):
+        return annotation in aliases or _is_endless(annotation.__value__, annotation, *aliases)
+    return any(_is_endless(each, *aliases) for each in get_args(annotation))
 
 
 def model_in(annotation: object) -> type[BaseModel] | None:

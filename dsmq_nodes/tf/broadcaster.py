@@ -1,11 +1,12 @@
 """Broadcasters of transforms: on `/tf`, and on `/tf_static` for frames that do not move."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import checked
@@ -23,7 +24,7 @@ class TransformBroadcaster:
         of_kind(node, Node, "the node of a broadcaster")
         self._publisher = node.create_publisher(TFMessage, TF_TOPIC, qos)
 
-    def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
+    def send_transform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:
         """Send one transform, or several in one message.
 
         Raises:
@@ -43,7 +44,7 @@ class StaticTransformBroadcaster:
         self._publisher = node.create_publisher(TFMessage, TF_STATIC_TOPIC, qos)
         self._sent: dict[str, TransformStamped] = {}
 
-    def send_transform(self, transform: TransformStamped | Sequence[TransformStamped]) -> None:
+    def send_transform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:
         """Send one transform or several, together with all earlier ones of this broadcaster.
 
         Raises:
@@ -56,8 +57,9 @@ class StaticTransformBroadcaster:
     sendTransform = send_transform  # noqa: N815  rclpy's name
 
 
-def _checked(transform: TransformStamped | Sequence[TransformStamped]) -> list[TransformStamped]:
-    transforms = list(transform) if isinstance(transform, Sequence) else [transform]
+def _checked(transform: TransformStamped | Iterable[TransformStamped]) -> list[TransformStamped]:
+    is_one = isinstance(transform, Message) or not isinstance(transform, Iterable)
+    transforms: list[Any] = [transform] if is_one else list(transform)
     for each in transforms:
         checked(each)
     return transforms

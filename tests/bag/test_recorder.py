@@ -332,7 +332,8 @@ def test_what_was_published_while_the_broker_was_away_is_counted(
     assert values(bag, "/map") == ["of the house"]  # not once more, though it was sent once more
 
 
-def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("use_sim_time", [False, True])
+def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path, use_sim_time: bool) -> None:
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(BrokerProcess(0, "--budget", "1"))
         tool = stack.enter_context(contextlib.closing(Tool(broker)))
@@ -340,11 +341,19 @@ def test_what_the_broker_could_not_keep_is_counted(tmp_path: Path) -> None:
         writer = stack.enter_context(BagWriter(tmp_path / "run"))
         tool.advertise("/x", String.type_name)
         warned: list[str] = []
-        recorder = Recorder(session, writer, EVERYTHING, warn=warned.append)
+        recorder = Recorder(
+            session, writer, Selection(("/x",)), use_sim_time=use_sim_time, warn=warned.append
+        )
         recorder.run(lambda: recorder.knows_graph)
+        if use_sim_time:
+            tool.put("/x", String(data="before any clock"))
+            recorder.run(lambda: recorder.dropped == 1)
+            tool.advertise("/clock", Clock.type_name)
+            tool.put("/clock", Clock(clock=Time(sec=5)))
         sent = 400
         for _ in range(sent):  # 8 MB, while the recorder is not reading
             tool.put("/x", String(data="x" * 20_000))
+        sent += use_sim_time
         recorder.run(lambda: recorder.messages + recorder.dropped == sent)
         assert 0 < recorder.dropped < sent
         assert recorder.messages > 0

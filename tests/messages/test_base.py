@@ -97,21 +97,23 @@ class TestNames:
         )
         assert ran.stdout == "robot/msg/Level robot/msg/Level\n"
 
-    def test_a_profiled_program_has_its_own_names(self, tmp_path: Path) -> None:
-        program = tmp_path / "robot.py"
-        program.write_text(
+    @pytest.mark.parametrize("program", [["robot/nodes/arm.py"], ["-m", "robot.nodes.arm"]])
+    def test_a_profiled_program_has_its_own_names(self, tmp_path: Path, program: list[str]) -> None:
+        (tmp_path / "robot/nodes").mkdir(parents=True)
+        (tmp_path / "robot/nodes/arm.py").write_text(
             "from dsmq_nodes.messages import Message\n"
             "class Level(Message): percent: float\n"
             "print(Level.type_name)\n"
         )
         ran = subprocess.run(
-            [sys.executable, "-m", "cProfile", "-o", os.devnull, program],
+            [sys.executable, "-m", "cProfile", "-o", os.devnull, *program],
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=True,
             timeout=PATIENCE_SEC,
         )
-        assert ran.stdout == "robot/msg/Level\n"
+        assert ran.stdout == f"{'robot' if '-m' in program else 'arm'}/msg/Level\n"
 
 
 class TestChecks:

@@ -2,9 +2,10 @@
 
 import array
 import sys
+import typing
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from typing_extensions import TypeAliasType
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
 from dsmq_nodes.messages.fields import int32
+from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.messages.schema.definition import msg_text, ros_type
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -192,7 +194,16 @@ def test_an_alias_is_shown_as_what_it_stands_for() -> None:
         turn: place = Quaternion()
 
     assert Walk.definition().startswith("float64[] steps\ngeometry_msgs/Quaternion turn\n")
+    assert ros_type(Annotated[meters, Field(ge=0)]) == "float64"
     assert Walk(steps=[1.0, 2.0]).array("steps").tolist() == [1.0, 2.0]
+
+
+def test_an_alias_that_contains_itself_is_shown_by_its_name() -> None:
+    """As `type Json = str | list[Json]` is, from Python 3.12 on."""
+    items: Any = typing.List[TypeVar("Own")]  # type: ignore[misc]  # noqa: UP006
+    values: Any = TypeAliasType("Values", dict[str, items])
+    items.__args__ = (values,)
+    assert (ros_type(items), ros_type(values), model_in(items)) == ("Values[]", "Values", None)
 
 
 def test_limits_that_are_not_set_are_not_shown() -> None:

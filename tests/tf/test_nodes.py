@@ -381,3 +381,14 @@ def test_stragglers_do_not_forget_what_is_newer(graph: Graph) -> None:
         graph.run_for(0.3)
     assert follower.x("remote") == pytest.approx(remote.x, abs=1.1)
     assert follower.buffer.ignored == 3
+
+
+def test_transforms_of_any_iterable_are_sent_in_one_message(graph: Graph) -> None:
+    """As rclpy sends them, for example the values of a dict."""
+    driver = graph.add(Driver)
+    sent = graph.observe(TFMessage, "/tf_static")
+    names = ("gps", "imu")
+    found = {name: transform("base_link", name, Time()) for name in names}
+    driver.fixed.send_transform(found.values())
+    graph.run_for(0.1)
+    assert [each.child_frame_id for each in sent[-1].transforms[-2:]] == [*names]

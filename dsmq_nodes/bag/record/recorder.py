@@ -142,7 +142,7 @@ class Recorder:
         self._flushed = 0
         self._flush_at_sec = time.monotonic() + _FLUSH_SEC
         self._no_clock_at_sec = time.monotonic() + _CLOCK_SEC
-        self.knows_graph = False
+        self.knows_graph = self._is_loss_told = False
         self._unwritten: deque[tuple[RecordedTopic, int, wire.Reply]] = deque()
         self._unwritten_bytes = 0
         self._schemas: dict[_Type, bytes] = {}
@@ -230,7 +230,8 @@ class Recorder:
         topic = self.topics.get(reply.topic)
         if topic is None:
             return
-        if reply.gap and not self.dropped:
+        if reply.gap and not self._is_loss_told:
+            self._is_loss_told = True
             self._warn(
                 f"WARNING: {topic.name}: {reply.gap} messages left the broker before they could be "
                 "recorded; if others follow, record fewer topics, or let the broker keep more "

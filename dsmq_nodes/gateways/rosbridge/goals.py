@@ -121,7 +121,7 @@ class _SentGoal:
         except (DsmqError, ValueError) as error:
             self._send("action_result", values=str(error), status=_UNKNOWN, result=False)
             return
-        self._send("action_result", **result, result=True)
+        await self._answer.send_large("action_result", action=self._spelled, **result, result=True)
 
     async def _result(self) -> dict[str, Any]:
         await self._hub.served(f"{self._action}/send_goal", _TIMEOUT_SEC)

@@ -139,10 +139,9 @@ def ros_type(annotation: Any) -> str:
     An annotation without a ROS type (a dict, a union) is returned in Python's form.
     """
     extras: tuple[object, ...] = ()
-    annotation = unaliased(annotation)
-    if get_origin(annotation) is Annotated:
+    while get_origin(annotation := unaliased(annotation)) is Annotated:
         annotation, *rest = get_args(annotation)
-        extras = tuple(rest)
+        extras += tuple(rest)
     if get_origin(annotation) is list:
         return ros_type(get_args(annotation)[0]) + _bounds(extras)
     marked = next((extra.name for extra in extras if isinstance(extra, Ros)), None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import ActionClient, Node
+from dsmq_nodes import Action, ActionClient, ActionServer, Node
 from dsmq_nodes.gateways.rosbridge import operation
 from dsmq_nodes.gateways.rosbridge.encoding.publish_frames import png_frame
 from dsmq_nodes.gateways.rosbridge.rosbridge_client import open_rosbridge
@@ -22,14 +22,42 @@ GAIN = "/add_two_ints_server:gain"
 HALF = "\ud800"  # of a surrogate pair
 
 
+class Text(Message, type_name="my_msgs/msg/Text"):
+    """A large answer or result."""
+
+    text: str = "x" * 100_000
+
+
 class Read(Service, type_name="my_msgs/srv/Read"):
     """A service with a large answer."""
 
     class Request(Message):
         pass
 
-    class Response(Message):
-        text: str = "x" * 100_000
+    class Response(Text):
+        pass
+
+
+class ReadAll(Action, type_name="my_msgs/action/ReadAll"):
+    """An action with a large result."""
+
+    class Goal(Message):
+        pass
+
+    class Result(Text):
+        pass
+
+    class Feedback(Message):
+        pass
+
+
+class Reader(Node):
+    """Serves both."""
+
+    def __init__(self) -> None:
+        super().__init__("reader")
+        self.create_service(Read, "/read", lambda _: Read.Response())
+        self.action = ActionServer(self, ReadAll, "/read_all", lambda _: ReadAll.Result())
 
 
 def test_a_service_is_called_by_names_by_order_and_in_any_compression(bridged: Bridged) -> None:
@@ -44,8 +72,15 @@ def test_a_service_is_called_by_names_by_order_and_in_any_compression(bridged: B
     assert whole["values"] == {"success": True, "message": "on"}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"op": "call_service", "service": "/read"},
+        {"op": "send_action_goal", "action": "/read_all", "action_type": "my_msgs/ReadAll"},
+    ],
+)
 def test_a_large_answer_is_compressed_while_others_are_served(
-    graph: Graph, bridged: Bridged, monkeypatch: pytest.MonkeyPatch
+    graph: Graph, bridged: Bridged, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
 ) -> None:
     """Those of 1.2 MB take 70 ms as PNG: STOP and driving waited for them."""
     going_on = threading.Event()
@@ -55,8 +90,8 @@ def test_a_large_answer_is_compressed_while_others_are_served(
         return png_frame(text)
 
     monkeypatch.setattr(operation, "png_frame", slowly)
-    graph.add(lambda: Node("reader")).create_service(Read, "/read", lambda _: Read.Response())
-    bridged.send("call_service", service="/read", compression="png")
+    graph.add(Reader)
+    bridged.send(**asked, compression="png")
     assert bridged.call("/add_two_ints", {"a": 2, "b": 40}) == {"sum": 42}
     going_on.set()
     until(lambda: any(each["op"] == "png" for each in bridged.got(0.1)), "the large answer")

@@ -50,6 +50,7 @@ class Setting(Message):
     limit: float | None = None
     mode: int | str = 1
     gains: dict[str, float] = {}
+    is_on: bool | None = True
 
 
 class Showcase(Node):
@@ -78,7 +79,7 @@ class Showcase(Node):
 
     def on_setting(self, msg: Setting) -> None:
         """Say what came."""
-        self.said.publish(String(data=f"setting {msg.gains} {msg.limit} {msg.mode}"))
+        self.said.publish(String(data=f"setting {msg.gains} {msg.is_on} {msg.limit} {msg.mode}"))
 
     def on_word(self, msg: String) -> None:
         """Have a parameter of that name, value and description."""

@@ -40,7 +40,7 @@ function field(name, value, schema, root) {
 	}
 	let input
 	let read
-	if (typeof value === "boolean") {
+	if (typeof value === "boolean" && types.every(each => each === "boolean")) {
 		input = el("input", { id, type: "checkbox", checked: value })
 		read = () => input.checked
 	} else if (found.enum) {
