@@ -370,7 +370,8 @@ class NodeKit:
             each.longest_sec = 0.0
 
     def _each_second(self) -> None:
-        self.safe_state.enter_again()
+        if self.safe_state.has_failed:
+            self.dispatcher.begin(self.safe_state.enter_again(), self.node.enter_safe_state)
         restart_watch()
         self._machine_clock.check()
         self._overruns.check(self.timers, self.wall_clock.monotonic_sec())

@@ -157,12 +157,10 @@ class SafeState:
         if call == self._calls:  # else a later call has replaced this one
             self.has_failed = True
 
-    def enter_again(self) -> None:
+    async def enter_again(self) -> None:
         """Enter it again if the hook has failed; called once a second, and when a goal has."""
-        if self.has_failed and self._dispatcher.loop is not None:
-            self._dispatcher.begin(self._again(), self._node.enter_safe_state)
-
-    async def _again(self) -> None:
+        if not self.has_failed:
+            return
         self.halt()
         try:
             await called(self.enter)

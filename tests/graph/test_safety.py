@@ -847,6 +847,34 @@ def test_what_a_goal_moves_stops_when_its_callback_raises(graph: Graph, is_cance
     assert caller.log[-1][1][0] == ("CANCELED" if is_cancelled else "ABORTED")
 
 
+def test_the_next_goal_moves_after_the_safe_state_that_a_failed_one_entered(graph: Graph) -> None:
+    """An `async def` hook stopped the next goal, which then succeeded without a motion."""
+
+    class Braking(Shuttle):
+        async def execute(self, goal: Goal) -> Count.Result:
+            self.drive(Float64(data=float(goal.request.to)))
+            await asyncio.sleep(1.0)
+            if goal.request.to == 1:
+                raise OSError("no answer")
+            goal.succeed()
+            return Count.Result(reached=goal.request.to)
+
+        async def enter_safe_state(self) -> None:  # type: ignore[override]
+            await asyncio.sleep(0.5)
+            self.drive(Float64(data=0.0))
+
+    shuttle, caller = graph.add(Braking), graph.add(Caller)
+    graph.run_for(1.5)  # the first silence of the actuator
+    caller.send(1)
+    caller.send(2)
+    graph.run_for(1.25)
+    assert shuttle.speed == 1.0
+    graph.run_for(0.5)
+    assert shuttle.speed == 2.0
+    graph.run_for(1.0)
+    assert [end for _, end in caller.log] == [("ABORTED", None), ("SUCCEEDED", 2)]
+
+
 def test_what_a_goal_moves_stops_when_the_spinning_ends_and_the_node_does_not(
     broker: BrokerProcess,
 ) -> None:

@@ -274,12 +274,12 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         except (Exception, asyncio.CancelledError) as error:
             self._abort_failed(handle, error)
             if not isinstance(error, Exception):  # the node leaves its loop
-                self._finish(handle)
                 raise
+            await self._node._kit.safe_state.enter_again()  # before the next goal moves
         finally:
             self._running.pop(handle.goal_id, None)
             self._node._kit.safe_state.goals.discard(handle)
-        self._finish(handle)
+            self._finish(handle)
         self._start_waiting()
 
     def _abort_failed(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
@@ -289,7 +289,6 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         goal is canceled instead.
         """
         self._node._kit.safe_state.has_failed = True  # nothing else stops what the goal moves
-        self._node._kit.safe_state.enter_again()
         is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
         if is_cut_short and handle.is_cancel_requested:
             handle.canceled()
