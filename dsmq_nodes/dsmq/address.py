@@ -116,9 +116,9 @@ def address_of(broker: AnyAddress) -> Address:
 
     Raises:
         ConnectionFailedError: the text is not an address.
-        TypeError: it is neither a text nor a tuple.
+        TypeError: it is neither a text nor a tuple or list.
     """
-    if not isinstance(broker, str | tuple):
+    if not isinstance(broker, str | tuple | list):
         raise TypeError(f"a broker is 'host:port' or (host, port), not {broker!r:.60}")
     return parse_address(broker) if isinstance(broker, str) else Address(*broker)
 

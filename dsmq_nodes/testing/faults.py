@@ -11,6 +11,7 @@ from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.graph.given import number
 from dsmq_nodes.graph.links.memory_link import MemoryBroker
 from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.messages.python_numbers import as_python
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Faults:
     def __post_init__(self) -> None:
         for name in ("drop", "duplicate", "reorder"):
             share = getattr(self, name)
-            if not (isinstance(share, int | float) and 0 <= share <= 1):
+            if not (isinstance(as_python(share), int | float) and 0 <= share <= 1):
                 raise ValueError(f"{name} is a share from 0 to 1, not {share!r}")
         low, high = (number(each, "delay_sec", least=0) for each in self.limits_sec)
         if low > high:

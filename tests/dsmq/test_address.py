@@ -92,6 +92,7 @@ def test_an_address_is_given_in_any_form() -> None:
     assert (
         address.address_of("10.0.0.1:7")
         == address.address_of(("10.0.0.1", 7))
+        == address.address_of(["10.0.0.1", 7])  # type: ignore[arg-type]
         == address.address_of(address.Address("10.0.0.1", 7))
     )
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dsmq_nodes import Node, Parameters, QoSProfile
@@ -331,7 +332,7 @@ class TestFaults:
         assert self.numbers(graph) == list(range(1000))
 
     def test_drop(self, graph: Graph) -> None:
-        graph.faults("n", drop=0.3)
+        graph.faults("n", drop=np.float32(0.3))  # type: ignore[arg-type]
         seen = self.numbers(graph)
         assert 600 < len(seen) < 800
         assert seen == sorted(set(seen))
