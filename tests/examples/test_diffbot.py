@@ -177,6 +177,7 @@ def test_a_command_that_is_no_number_stops_it_and_the_next_one_drives(topic: str
     """It was nowhere from then on, and its encoders, lidar and odometry ended."""
     with diffbot(1, "/monitor", "/mapper", "/avoider") as graph:
         truth = graph.observe(Odometry, "ground_truth")
+        sent = graph.observe(Twist, "wheel_command")
 
         def command(speed: float, turn_rate: float) -> None:
             msg = Twist()
@@ -191,6 +192,7 @@ def test_a_command_that_is_no_number_stops_it_and_the_next_one_drives(topic: str
         assert abs(speed(truth)) < 0.01
         command(0.1, 0.0)
         assert speed(truth) > 0.05
+        assert topic == "wheel_command" or all(math.isfinite(each.angular.z) for each in sent)
 
 
 @pytest.mark.parametrize(

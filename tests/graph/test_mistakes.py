@@ -35,6 +35,7 @@ from dsmq_nodes.messages import (
     Header,
     ParameterDescriptor,
     SetBool,
+    Time,
     Twist,
     Vector3,
 )
@@ -141,6 +142,14 @@ class Mistaken(Node):
         (
             lambda n: TransformListener(n, Buffer()),  # type: ignore[arg-type]
             "the buffer of a TransformListener is a Buffer, not <.*Mistaken",
+        ),
+        (
+            lambda n: TransformListener(Buffer(), Buffer()),  # type: ignore[arg-type]
+            "the node of a TransformListener is a Node, not <.*Buffer",
+        ),
+        (
+            lambda n: Buffer().lookup_transform(n, "base", Time()),  # type: ignore[arg-type]
+            "target_frame is a str, not <.*Mistaken",
         ),
         (lambda n: TransformBroadcaster(None), "the node of a broadcaster is a Node, not None"),  # type: ignore[arg-type]
         (

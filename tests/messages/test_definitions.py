@@ -195,6 +195,7 @@ def test_an_alias_is_shown_as_what_it_stands_for() -> None:
 
     assert Walk.definition().startswith("float64[] steps\ngeometry_msgs/Quaternion turn\n")
     assert ros_type(Annotated[meters, Field(ge=0)]) == "float64"
+    assert model_in(place) is Quaternion
     assert Walk(steps=[1.0, 2.0]).array("steps").tolist() == [1.0, 2.0]
 
 

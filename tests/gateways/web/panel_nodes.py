@@ -48,7 +48,7 @@ class Setting(Message):
     """Fields of several types, and one of any names."""
 
     limit: float | None = None
-    mode: int | str = 1
+    mode: int | str = "slow"
     gains: dict[str, float] = {}
     is_on: bool | None = True
 

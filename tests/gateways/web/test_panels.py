@@ -116,13 +116,13 @@ def test_fields_of_several_types_and_of_any_names_are_written_as_json(
         chosen(page, "#call-name", "topic /setting")
         fields = "[...document.querySelectorAll('#call input, #call textarea')]"
         page.waits_for(f"{fields}.length === 4")
-        assert page.run(f"{fields}.map(each => each.value)") == ["{}", "true", "null", "1"]
+        assert page.run(f"{fields}.map(each => each.value)") == ["{}", "true", "null", '"slow"']
         page.run("document.querySelector('#call button').click()")
-        heard(session, "setting {} True None 1")
-        for index, value in enumerate(('{"p": 2}', "null", "0.5", '"fast"')):
+        heard(session, "setting {} True None slow")
+        for index, value in enumerate(('{"p": 2}', "null", "0.5", "2")):
             page.run(f"{fields}[{index}].value = '{value}'")
         page.run("document.querySelector('#call button').click()")
-        heard(session, "setting {'p': 2.0} None 0.5 fast")
+        heard(session, "setting {'p': 2.0} None 0.5 2")
 
 
 def test_an_integer_that_javascript_would_change_is_not_sent(page: Page, robot: Robot) -> None:
