@@ -148,7 +148,7 @@ class Mistaken(Node):
             "the node of a TransformListener is a Node, not <.*Buffer",
         ),
         (
-            lambda n: Buffer().lookup_transform(n, "base", Time()),  # type: ignore[arg-type]
+            lambda n: Buffer().lookup_transform(n, "base", Time()),
             "target_frame is a str, not <.*Mistaken",
         ),
         (lambda n: TransformBroadcaster(None), "the node of a broadcaster is a Node, not None"),  # type: ignore[arg-type]

@@ -233,8 +233,8 @@ class Recorder:
         if reply.gap and not self._is_loss_told:
             self._is_loss_told = True
             self._warn(
-                f"WARNING: {topic.name}: {reply.gap} messages left the broker before they could be "
-                "recorded; if others follow, record fewer topics, or let the broker keep more "
+                f"WARNING: {topic.name}: {reply.gap} messages could not be recorded: they had left "
+                "the broker, or it was not there; record fewer topics, or let it keep more "
                 "(`dsmq-nodes broker --budget`, or `broker: {budget: ...}` in the launch file)"
             )
         topic.dropped += reply.gap
