@@ -29,11 +29,11 @@ class Robot(Node):
         {callback}
 
     def enter_safe_state(self):
-        print(self.get_name(), "is safe", flush=True)
+        print(self.get_name() + " is safe", flush=True)
         {safe}
 
     def on_shutdown(self):
-        print(self.get_name(), "shuts down", flush=True)
+        print(self.get_name() + " shuts down", flush=True)
 
 if __name__ == "__main__":
     run({what})
