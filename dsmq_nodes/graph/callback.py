@@ -68,7 +68,7 @@ def check_takes(callback: Any, kind: str, *given: str) -> None:
     """
     check_callback(callback, kind)
     try:
-        signature = inspect.signature(callback)
+        signature = inspect.signature(callback, follow_wrapped=False)  # what is called
     except ValueError:  # some built-in callables have none
         return
     try:

@@ -1,9 +1,11 @@
 """Beginners' mistakes: one line says what to write."""
 
 import dataclasses
+import functools
 import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -459,6 +461,31 @@ def test_a_timers_period_is_changed_while_it_ticks(graph: Graph) -> None:
     timer.timer_period_ns = 10_000_000
     graph.run_for(1.0)
     assert timer.ticks == 12
+
+
+def test_a_decorator_may_give_arguments_of_its_own(graph: Graph) -> None:
+    """What counts is what the kit calls, not the function in the decorator."""
+    came: list[int] = []
+
+    def with_gain(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*args: Any) -> Any:
+            return function(*args, 7)
+
+        return called
+
+    class Scaled(Node):
+        def __init__(self, gain: int) -> None:
+            super().__init__(f"scaled_by_{gain}")
+            self.create_timer(1.0, self.tick)
+
+        @with_gain
+        def tick(self, gain: int) -> None:
+            came.append(gain)
+
+    assert graph.add(with_gain(Scaled)).get_name() == "scaled_by_7"
+    graph.run_for(1.5)
+    assert came == [7]
 
 
 @pytest.mark.parametrize("name", [5, None, Node])

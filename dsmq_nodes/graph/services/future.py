@@ -27,7 +27,7 @@ class Future(Generic[T]):
         on_cancel: called when the future is cancelled.
     """
 
-    _is_ignored = True  # until it is made: what is not has no result
+    _is_ignored = True  # until `__init__` has run: an object that could not be made is deleted too
 
     def __init__(self, what: str, dispatcher: Dispatcher, logger: Logger) -> None:
         self._what = what
