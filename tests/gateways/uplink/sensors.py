@@ -19,6 +19,7 @@ class Sensor:
         self, fleet: Fleet, robot: Machine, base: Machine, kind: type[Imu | LaserScan], rate_hz: int
     ) -> None:
         name = kind.__name__.lower()
+        self._robot, self._sent_topic = robot, f"/{name}"
         node = fleet.node(f"driver_{name}", robot)
         self._kind, self._publisher = kind, node.create_publisher(kind, f"/{name}", 1000)
         self._timer = node.create_timer(1 / rate_hz, self._publish)
@@ -45,6 +46,14 @@ class Sensor:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+    @property
+    def given_way(self) -> int:
+        """How many the robot's uplink has skipped, and reported, because the link was too slow.
+
+        On a busy machine it may be so for a moment after an outage: up to a second of the IMU.
+        """
+        return min(int(self._robot.status()["going"][self._sent_topic]["dropped"]), 50)
 
     def percentile_sec(self, share: float, since: int = 0) -> float:
         ages_sec = sorted(self.ages_sec[since:])
@@ -79,6 +88,9 @@ def assert_whole(fleet: Fleet, made: list[Sensor]) -> None:
     end(fleet, made)
     for each in made:
         missing = sorted({*range(each.got[0], each.count)} - {*each.got})
-        assert len(missing) <= FEW, f"{each.topic} lacks {missing}\n{fleet.output()}"
+        fleet.until(
+            lambda: len(missing) <= FEW or len(missing) <= FEW + each.given_way,  # noqa: B023
+            f"a count of what {each.topic} lacks: {missing}",
+        )
         assert each.got == sorted(set(each.got)), each.topic
         assert each.subscription.dropped == len(missing)

@@ -53,7 +53,7 @@ def test_a_cable_that_is_cut_costs_no_message(network: Network, fleet: Fleet) ->
     logger.info("all there %.2f s after it was healed", time.monotonic() - healed_sec)
     assert_whole(fleet, made)
     fleet.until(lambda: base.status()["coming"]["/r1/imu"]["resumed"] > 200, "the count")
-    assert base.status()["coming"]["/r1/imu"]["lost"] <= FEW
+    assert base.status()["coming"]["/r1/imu"]["lost"] <= FEW + made[0].given_way
 
 
 def test_a_link_that_is_slow_behind_a_router_lets_messages_give_way_at_the_sender(
