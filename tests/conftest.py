@@ -86,11 +86,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Five a core, as most tests wait for other processes, if each has a GiB of memory."""
+    """Three a core, as many tests wait for other processes, if each has a GiB of memory."""
     cores = os.cpu_count() or 1
     if config.getoption("fast"):  # few of them wait for anything
         return cores + 1
-    return max(2, min(5 * cores, psutil.virtual_memory().total >> 30))
+    return max(2, min(3 * cores, psutil.virtual_memory().total >> 30))
 
 
 @pytest.fixture

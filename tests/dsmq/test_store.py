@@ -182,7 +182,10 @@ class Frames:
         self.frames: list[bytes | None] = [*frames]
         for each in damaged:
             self.frames[each] = None
-        self.size_bytes = sum(map(len, frames))
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(frame) for frame in self.frames if frame is not None)
 
     @property
     def count(self) -> int:
