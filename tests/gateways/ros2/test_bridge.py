@@ -519,11 +519,15 @@ def test_each_graph_shows_what_the_bridge_brings(world: World) -> None:
     )
     ends = node.get_publishers_info_by_topic("/from_ros/shown")
     assert [each.node_name for each in ends] == ["ros2_bridge"]
-    told = world.command("bridge", "ros2", "list")
-    status, lines = told.wait(), told.lines
-    told.close()
-    assert status == 0
-    assert "topic /from_ros/shown [std_msgs/msg/String] reliable from /ros_peer" in lines, lines
+
+    def is_listed() -> bool:  # the list has what ROS has discovered within its time
+        told = world.command("bridge", "ros2", "list")
+        status, lines = told.wait(), told.lines
+        told.close()
+        assert status == 0
+        return "topic /from_ros/shown [std_msgs/msg/String] reliable from /ros_peer" in lines
+
+    world.until(is_listed, "the list of ROS's topics")
     node.destroy_node()
     world.nodes.clear()
     world.until(lambda: "/to_ros/shown" not in world.ros.do("graph")["topics"], "its end in ROS")
