@@ -96,12 +96,15 @@ class Answer:
 
     async def send_large(self, op: str, **fields: Any) -> None:
         """Send as `send` does, and compress a large answer in another thread."""
-        text = text_frame(self._frame(op, fields)) if self._compression == "png" else ""
+        if self._compression != "png":
+            self.send(op, **fields)
+            return
+        text = text_frame(self._frame(op, fields))
         if len(text) > LARGE_BYTES:
             loop = asyncio.get_running_loop()
             self._send_text(await loop.run_in_executor(None, png_frame, text))
         else:
-            self.send(op, **fields)
+            self._send_text(png_frame(text))
 
     def _frame(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
         return {"op": op, **({"id": self._id} if self._id is not None else {}), **fields}

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dsmq_nodes.dsmq.limits import MOST_NUMBER
 from dsmq_nodes.graph.time.clock import seconds
 from dsmq_nodes.messages.base import Duration
 from dsmq_nodes.messages.python_numbers import as_python
@@ -49,7 +50,7 @@ class QoSProfile:
         for name in ("depth", "deadline", "lifespan"):
             object.__setattr__(self, name, as_python(getattr(self, name)))
         depth: Any = self.depth
-        if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth < 2**63:
+        if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= MOST_NUMBER:
             raise ValueError(f"a depth is a whole number from 1, not {depth!r:.60}")
         if self.durability not in {"volatile", "transient_local"}:
             raise ValueError(
