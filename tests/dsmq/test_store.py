@@ -1,4 +1,4 @@
-"""Topics as logs: what was put can be read from any cursor until it has to go, oldest first."""
+"""Topics as logs: what was put can be read from any cursor until it has to go."""
 
 import copy
 import gc
@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dsmq_nodes.dsmq.store.rows import ROW_OVERHEAD_BYTES
 from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 
 TTL_SEC = 60.0
@@ -137,6 +138,52 @@ def test_the_budget_drops_the_oldest_of_all_topics() -> None:
     assert kept[0][-1] == kept[1][-1] == 100
     assert abs(len(kept[0]) - len(kept[1])) <= 1
     assert 55 <= len(kept[0]) + len(kept[1]) <= 64
+    store.close()
+
+
+def test_over_the_budget_the_largest_topic_gives_first() -> None:
+    store = Store(budget_bytes=640_000, now=0.0)
+    camera, bundled, imu = (store.log(name) for name in ("camera", "bundled", "imu"))
+    for i in range(500):
+        store.append(camera, b"x" * 8000, float(i))
+        if i % 5 == 0:
+            store.append(imu, b"%d" % (i // 5 + 1), float(i))
+        store.append_bundle(bundled, Frames([b"y" * 100, b"z" * 100]), bytes, float(i))
+        store.commit()
+        assert store.stored_bytes <= 640_000
+    assert store.read(imu, 0) == numbered(1, 100)
+    assert (bundled.first_id, bundled.last_id) == (1, 1000)
+    rows = camera.last_id - camera.first_id + 1
+    assert camera.last_id == 500
+    assert 40 <= rows <= 64
+    assert ids(store.read(camera, 0, limit_bytes=1 << 20))[-1] == 500
+    store.close()
+
+
+def test_the_slots_of_what_has_given_are_merged() -> None:
+    store = Store(budget_bytes=640_000, now=0.0)
+    for i in range(3000):
+        put(store, "camera", b"x" * 8000, now=i / 10)
+        put(store, "imu", b"i", now=i / 10)
+    assert store.log("imu").first_id == 1
+    assert len(store._slots) < 3 * 64
+    store.expire(299.9 + 600.0 - 100.0)  # what came in the first 200 seconds is too old
+    assert 1900 <= store.log("imu").first_id <= 2001
+    store.close()
+
+
+def test_a_file_is_loaded_with_what_each_topic_has(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    store = Store(path, budget_bytes=640_000, now=0.0)
+    put(store, "imu", b"1")
+    for _ in range(100):
+        put(store, "camera", b"x" * 8000)
+    store.close()
+    store = Store(path, budget_bytes=640_000, now=0.0)
+    for _ in range(100):
+        put(store, "camera", b"x" * 8000)
+    assert store.read(store.log("imu"), 0) == [(1, b"1")]
+    assert store.stored_bytes <= 640_000
     store.close()
 
 
@@ -321,14 +368,15 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.store.last_id_at(log, seq) == max(then, log.first_id - 1)
 
     @invariant()
-    def the_oldest_go_first(self) -> None:
-        kept = self.kept()
+    def what_is_too_old_goes_or_what_is_of_the_largest(self) -> None:
         gone = [r for r in self.rows if r.id < self.store.log(r.topic).first_id]
         if not self.may_drop:
             assert not gone
-        last_gone = max((r.seq for r in gone), default=0)
-        self.spared |= self.latched_of(kept)
-        assert all(r.seq > last_gone or r.seq in self.spared for r in kept)
+        sizes = dict.fromkeys(("a", "b", "/c"), 0)
+        for row in self.rows:
+            sizes[row.topic] += len(row.frame) + ROW_OVERHEAD_BYTES
+        for row in gone:
+            assert row.at_sec < self.now - TTL_SEC or sizes[row.topic] > self.BUDGET_BYTES // 8
 
     @invariant()
     def latched_rows_stay(self) -> None:

@@ -1,16 +1,20 @@
-"""Decides which rows of a store are to be deleted, by age and by size: oldest first.
+"""Decides which rows of a store are to be deleted: by age, and by size.
 
 Rows are grouped into *slots* of consecutive ``seq``, by time and by size, at most some hundred. A
-slot is deleted when all its rows are older than their time to live, or the store is over its
-budget.
+slot is deleted when all its rows are older than their time to live. When the store is over its
+budget, the log with the most bytes gives its oldest ones, so that a camera does not push out what a
+slow log has kept. Where no log has an eighth of the budget, the oldest slot is deleted.
 """
 
-from collections import deque
-from dataclasses import dataclass
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 _IN_BUDGET: Final = 64
 _IN_TTL: Final = 60
+_MOST_SLOTS_OF_ONE: Final = _IN_BUDGET // 8  # so much may a log have before it gives alone
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class _Slot:
     opened_at_sec: float
     last_at_sec: float
     size_bytes: int = 0
+    sizes: Counter[int] = field(default_factory=Counter)  # by the log's number
 
 
 class Retention:
@@ -31,9 +36,10 @@ class Retention:
 
     def __init__(self, ttl_sec: float, budget_bytes: int) -> None:
         self.size_bytes = 0
+        self._sizes: Counter[int] = Counter()
         self._most_bytes = budget_bytes // _IN_BUDGET
         self._most_sec = ttl_sec / _IN_TTL
-        self._slots: deque[_Slot] = deque()
+        self._slots: list[_Slot] = []
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -42,8 +48,8 @@ class Retention:
         """Begin a slot with the row `seq`, which will be added next."""
         self._slots.append(_Slot(seq, seq, at_sec, at_sec))
 
-    def add(self, seq: int, size_bytes: int, at_sec: float) -> bool:
-        """Add the newest row; return whether it begins a slot."""
+    def add(self, number: int, seq: int, size_bytes: int, at_sec: float) -> bool:
+        """Add the newest row, of the log `number`; return whether it begins a slot."""
         newest = self._slots[-1] if self._slots else None
         begins = (
             newest is None
@@ -52,33 +58,68 @@ class Retention:
         )
         if begins:
             self.open(seq, at_sec)
-        self.extend(seq, size_bytes)
+        self.extend(number, seq, size_bytes)
         self._slots[-1].last_at_sec = at_sec
         return begins
 
-    def extend(self, seq: int, size_bytes: int) -> None:
+    def extend(self, number: int, seq: int, size_bytes: int) -> None:
         """Add the newest row to the newest slot, whatever that slot's age."""
         newest = self._slots[-1]
         newest.last_seq = seq
-        newest.size_bytes += size_bytes
-        self.size_bytes += size_bytes
+        self._count(newest, number, size_bytes)
 
-    def grow(self, seq: int, size_bytes: int) -> None:
+    def grow(self, number: int, seq: int, size_bytes: int) -> None:
         """Count more bytes of a row that was added before."""
         for slot in reversed(self._slots):
             if slot.first_seq <= seq:
-                slot.size_bytes += size_bytes
-                self.size_bytes += size_bytes
+                self._count(slot, number, size_bytes)
                 break
 
-    def past(self, before_sec: float, most_bytes: int) -> int:
-        """Return the last `seq` of the oldest slot if that is to be deleted; else 0."""
-        slot = self._slots[0] if self._slots else None
-        if slot is None or (slot.last_at_sec >= before_sec and self.size_bytes <= most_bytes):
-            return 0
-        return slot.last_seq
+    def _count(self, slot: _Slot, number: int, size_bytes: int) -> None:
+        slot.sizes[number] += size_bytes
+        slot.size_bytes += size_bytes
+        self._sizes[number] += size_bytes
+        self.size_bytes += size_bytes
 
-    def drop(self, upto_seq: int) -> None:
-        """Drop the slots whose rows are deleted."""
-        while self._slots and self._slots[0].last_seq <= upto_seq:
-            self.size_bytes -= self._slots.popleft().size_bytes
+    def past(self, before_sec: float, most_bytes: int) -> tuple[int, int | None] | None:
+        """Return what is to be deleted next.
+
+        Returns:
+            The last `seq` of some of the oldest slots, and the number of the log whose rows in them
+            are to be deleted; None for it: those of all logs. None: nothing is to be deleted.
+        """
+        if not self._slots or self._slots[0].last_at_sec < before_sec:
+            return (self._slots[0].last_seq, None) if self._slots else None
+        if self.size_bytes <= most_bytes:
+            return None
+        number, size_bytes = max(self._sizes.items(), key=itemgetter(1))
+        if size_bytes < self._most_bytes * _MOST_SLOTS_OF_ONE:
+            return self._slots[0].last_seq, None
+        freed_bytes = itertools.accumulate(slot.sizes[number] for slot in self._slots)
+        at = next(at for at, freed in enumerate(freed_bytes) if freed >= self._most_bytes)
+        return self._slots[at].last_seq, number
+
+    def drop(self, upto_seq: int, number: int | None) -> None:
+        """Drop what `past` has returned, since its rows are deleted."""
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            if slot.last_seq <= upto_seq:
+                gone = slot.sizes if number is None else Counter({number: slot.sizes[number]})
+                self._sizes.subtract(gone)
+                self.size_bytes -= gone.total()
+                slot.size_bytes -= gone.total()
+                slot.sizes = slot.sizes - gone
+            if slot.sizes and not (self._slots and self._merges(self._slots[-1], slot)):
+                self._slots.append(slot)
+        self._sizes = +self._sizes  # without those that have nothing left
+
+    def _merges(self, slot: _Slot, newer: _Slot) -> bool:
+        """Move the next slot's rows to a slot, if one may have them all."""
+        size_bytes = slot.size_bytes + newer.size_bytes
+        last_at_sec = max(slot.last_at_sec, newer.last_at_sec)
+        if size_bytes > self._most_bytes or last_at_sec - slot.opened_at_sec > self._most_sec:
+            return False
+        slot.last_seq, slot.last_at_sec = newer.last_seq, last_at_sec
+        slot.size_bytes = size_bytes
+        slot.sizes += newer.sizes
+        return True

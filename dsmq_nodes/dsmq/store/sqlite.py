@@ -3,10 +3,11 @@
 Messages are rows of a database (rows.py). ``seq`` counts all rows of the store. It orders the
 messages of different topics, so order never depends on a clock.
 
-Retention deletes the oldest rows first, by time to live and by a byte budget, in slots of
-consecutive ``seq`` (retention.py). The newest rows of a latched log outlive that: they are *held*.
-Held rows may take three quarters of the budget. Beyond that, rows are released oldest first: those
-of publishers that have gone, then those of the publisher that holds most.
+Retention deletes old rows by time to live and by a byte budget, in slots of consecutive ``seq``;
+over the budget the largest log gives first (retention.py). The newest rows of a latched log outlive
+that: they are *held*. Held rows may take three quarters of the budget. Beyond that, rows are
+released oldest first: those of publishers that have gone, then those of the publisher that holds
+most.
 
 A log may be forgotten when its topic has no readers and writers. Its ids continue when the topic
 comes back, so a reader that resumes finds the new messages and counts those that it has missed.
@@ -15,7 +16,7 @@ Messages may come as a *bundle*, which is kept elsewhere and becomes rows when i
 (bundles.py).
 
 On a full disk the budget becomes a little less than what is stored, until the disk has room again:
-the oldest messages go before their time, and new ones take their pages. The reserve file beside the
+messages go before their time, and new ones take their pages. The reserve file beside the
 database is freed then, so that SQLite has room to delete. Puts are refused only where that is not
 enough.
 """
@@ -144,7 +145,7 @@ class Store:
                 opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
             if opened_sec is not None:
                 self._slots.open(seq, opened_sec)
-            self._slots.extend(seq, size)
+            self._slots.extend(number, seq, size)
 
     def close(self) -> None:
         """Close the database."""
@@ -238,8 +239,9 @@ class Store:
         log.last_id += bundle.count
         self.last_seq = log.last_seq = self.last_seq + bundle.count
         log.due_seq = log.due_seq or first_seq
-        self._slots.add(first_seq, bundle.size_bytes + bundle.count * ROW_OVERHEAD_BYTES, now)
-        self._slots.extend(log.last_seq, 0)
+        size_bytes = bundle.size_bytes + bundle.count * ROW_OVERHEAD_BYTES
+        self._slots.add(log.number, first_seq, size_bytes, now)
+        self._slots.extend(log.number, log.last_seq, 0)
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
@@ -249,7 +251,8 @@ class Store:
         if taken is None:
             return True
         first_id, first_seq, frames = taken.first_id, taken.first_seq, list(taken.frames())
-        self._slots.grow(first_seq, sum(map(len, frames)) - taken.bundle.size_bytes)
+        more_bytes = sum(map(len, frames)) - taken.bundle.size_bytes
+        self._slots.grow(log.number, first_seq, more_bytes)
         with self._transaction():
             self._rows.insert(
                 (log.number, first_id + more, first_seq + more, frame)
@@ -306,7 +309,7 @@ class Store:
         if self.budget_bytes == self._usual_budget_bytes:
             logger.warning(
                 "the disk of the store is full, with %.1f MiB of messages: until it has room "
-                "again, the oldest go before their time",
+                "again, some go before their time",
                 before_bytes / (1 << 20),
             )
         most_bytes = self._reserve.make_room(self._rows.database)
@@ -320,7 +323,7 @@ class Store:
         """Add the written rows after `seq` to their slots."""
         for log, _, frame, at_sec in rows:
             seq += 1
-            begins = self._slots.add(seq, len(frame) + ROW_OVERHEAD_BYTES, at_sec)
+            begins = self._slots.add(log.number, seq, len(frame) + ROW_OVERHEAD_BYTES, at_sec)
             if begins and self.durable:
                 # a full disk: the slot expires later
                 with contextlib.suppress(sqlite3.OperationalError):
@@ -398,28 +401,33 @@ class Store:
         return low
 
     def _drop_slots(self, before_sec: float) -> None:
-        while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
-            if not self._delete(upto_seq) and not self._delete_with_reserve(upto_seq):
+        while due := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
+            if not self._delete(*due) and not self._delete_with_reserve(*due):
                 break  # tried again in a second
-            self._slots.drop(upto_seq)
+            self._slots.drop(*due)
             self._release()
 
-    def _delete(self, upto_seq: int) -> bool:
-        """Delete rows up to a seq; return whether the disk had room for that."""
-        due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
+    def _delete(self, upto_seq: int, number: int | None) -> bool:
+        """Delete the rows of one log or all up to a seq; return whether the disk had room."""
+        due = [
+            log
+            for log in self.logs.values()
+            if 0 < log.due_seq <= upto_seq and number in {None, log.number}
+        ]
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(due):
             for log in due:
                 self._drop_rows(log, upto_seq)
-            self._rows.delete_slots(upto_seq)
+            if number is None:
+                self._rows.delete_slots(upto_seq)
             return True
         return False
 
-    def _delete_with_reserve(self, upto_seq: int) -> bool:
+    def _delete_with_reserve(self, upto_seq: int, number: int | None) -> bool:
         """Do as `_delete`, in the room that the reserve has kept on a full disk."""
         if self._reserve is None:
             return False
         self._reserve.make_room(self._rows.database)
-        return self._delete(upto_seq)
+        return self._delete(upto_seq, number)
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
         """Delete a log's rows up to a seq; latched rows are held from now on."""
