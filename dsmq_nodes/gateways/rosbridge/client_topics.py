@@ -190,8 +190,9 @@ class ClientTopics:
         if not kind.schema:  # a subscriber may have published it meanwhile
             known.kind = kind = message_type(self._client.hub, topic, kind.name)
         values = operation.get("msg", {})
-        text = message_text(values, kind, time.time_ns())
-        known.writer.publish(text)
+        age_sec = self._client.outbox.age_sec
+        text = message_text(values, kind, time.time_ns() - round(age_sec * 1e9))
+        known.writer.publish(text, age_sec=age_sec)
 
 
 class _Advertised:

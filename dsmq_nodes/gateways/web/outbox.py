@@ -7,8 +7,14 @@ the most bytes is dropped and counted. There is no I/O here: the server's writer
 Data in the buffers of both kernels cannot be withdrawn, and may be seconds of pictures. A ping
 therefore follows a message; while its pong is late, messages wait here, where newer ones may
 replace them.
+
+What the client sends may be old too: after an outage of the network, TCP delivers the commands of a
+hand that has let go since. A client that publishes is therefore pinged all the time. If it was
+silent while a pong was late, what comes then may be from the beginning of the silence, until the
+pong of a later ping comes.
 """
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,6 +28,8 @@ MESSAGE_BYTES: Final = 2 << 20  # of waiting messages, in all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
 _STUCK_SEC: Final = 10.0
 _LATE_SEC: Final = 0.1  # a later pong is late
+_DELAYED_SEC: Final = 1.0  # longer than delayed messages take to come; some clients answer no ping
+ASK_SEC: Final = 0.25
 _MOST_ANSWER_BYTES: Final = 64 << 20
 
 
@@ -31,6 +39,7 @@ class Outbox:
     Attributes:
         dropped: the number of messages of each topic dropped because the client did not read.
         end_reason: why to disconnect the client; empty if not.
+        publishes: whether the client publishes, and is pinged each `ASK_SEC`.
     """
 
     def __init__(
@@ -38,6 +47,7 @@ class Outbox:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.end_reason = ""
+        self.publishes = False
         self.on_news: Callable[[], None] = lambda: None
         self._most_bytes = most_bytes
         self._now_sec = now_sec
@@ -50,7 +60,10 @@ class Outbox:
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
+        self._ask_again_sec = -math.inf
         self._is_behind = False  # frames have waited ever since one was taken
+        self._heard_sec = math.inf  # of a client that has answered a ping
+        self._silence = 0.0, -math.inf  # before messages that are delayed: its begin and its end
 
     @property
     def waiting_bytes(self) -> int:
@@ -141,15 +154,36 @@ class Outbox:
 
     def asks(self) -> bool:
         """Whether to send a ping now; `answered` is then called at its pong."""
-        if not self._is_unasked or self._asked_sec is not None:
+        now_sec = self._now_sec()
+        is_due = self._is_unasked or (self.publishes and now_sec >= self._ask_again_sec)
+        if not is_due or self._asked_sec is not None:
             return False
-        self._is_unasked, self._asked_sec = False, self._now_sec()
+        self._is_unasked, self._asked_sec, self._ask_again_sec = False, now_sec, now_sec + ASK_SEC
         return True
 
     def answered(self) -> None:
         """Note that the client has read everything up to the ping."""
+        self.heard()
+        self._heard_sec = self._now_sec()
+        if self._asked_sec is not None and self._asked_sec >= self._silence[1]:
+            self._silence = 0.0, -math.inf
         self._asked_sec = None
         self.on_news()
+
+    def heard(self) -> None:
+        """Note that something has come from the client."""
+        now_sec = self._now_sec()
+        if self._is_late and now_sec - self._heard_sec > _LATE_SEC:
+            self._silence = self._heard_sec, now_sec
+        if self._heard_sec < math.inf:
+            self._heard_sec = now_sec
+
+    @property
+    def age_sec(self) -> float:
+        """How old the message that has come may be, because the network delayed it."""
+        began_sec, ended_sec = self._silence
+        now_sec = self._now_sec()
+        return now_sec - began_sec if now_sec - ended_sec < _DELAYED_SEC else 0.0
 
     def _first(self, message: Message) -> Frame:
         """Return the first frame of a message; enqueue the others next, as answers."""

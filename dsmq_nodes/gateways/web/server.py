@@ -29,7 +29,7 @@ from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
 from dsmq_nodes.gateways.web.connections import Connections
 from dsmq_nodes.gateways.web.half_read import HalfRead
 from dsmq_nodes.gateways.web.hub_client import HubClient
-from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.gateways.web.outbox import ASK_SEC, Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
 from dsmq_nodes.gateways.web.speaker import Connect, Speaker, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
@@ -383,11 +383,15 @@ class WebServer:
                         await socket_.send_bytes(frame)
                     if outbox.asks():
                         await socket_.ping(_READ_ALL)
+                if outbox.asks():
+                    await socket_.ping(_READ_ALL)
                 if outbox.end_reason:
                     reason = outbox.end_reason.encode()[:120]
                     await socket_.close(code=1008, message=reason)
                     return
-                await news.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ASK_SEC if outbox.publishes else None):
+                        await news.wait()
         except ConnectionError:
             pass  # the reader detects it, too
         finally:
@@ -414,7 +418,9 @@ async def _read(
         elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
             outbox.answered()
         elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+            outbox.heard()
             speaker.receive(message.data)
+            outbox.heard()  # later ones are not stamped before what was published now
 
 
 async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:

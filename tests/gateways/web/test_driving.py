@@ -86,6 +86,27 @@ def test_a_hand_that_falls_silent_and_one_that_lets_go() -> None:
         assert drive.stopped_after_sec() <= 0.05
 
 
+def test_a_hand_that_the_network_delayed_moves_nothing() -> None:
+    with Graph() as graph:
+        drive = Drive(graph)
+        client = drive.armed()
+        outbox = client.outbox
+        assert outbox.asks()
+        outbox.answered()
+        drive.hold(client, 0.5)
+        assert outbox.asks()
+        assert drive.stopped_after_sec() <= 0.3
+        outbox.heard()  # after 3 s
+        before = len(drive.wheels.heard)
+        drive.hold(client, 0.5)
+        assert len(drive.wheels.heard) == before
+        outbox.answered()
+        assert outbox.asks()
+        outbox.answered()
+        drive.hold(client, 0.5)
+        assert drive.wheels.heard[-1][1] == 0.5
+
+
 def test_the_end_of_the_socket_stops_it_at_once_and_the_topic_is_withdrawn() -> None:
     with Graph() as graph:
         drive = Drive(graph)

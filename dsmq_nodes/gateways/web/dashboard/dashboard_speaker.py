@@ -304,7 +304,8 @@ class DashboardSpeaker:
         if topic not in self._writers:
             text = msgspec.json.encode(schema, order="sorted") if schema else b""
             self._writers[topic] = self.client.advertise(topic, type_name, text)
-        self._writers[topic].publish(msgspec.json.encode(body).decode())
+        age_sec = self.client.outbox.age_sec
+        self._writers[topic].publish(msgspec.json.encode(body).decode(), age_sec=age_sec)
 
     async def _arm(self, asked: dict[str, Any]) -> None:
         entry = self._shared.entry.drive

@@ -98,7 +98,7 @@ class Driving:
             self._command(client, {**wanted, "velocity": [], "effort": []})
 
     def _command(self, client: HubClient, wanted: object) -> None:
-        if self._client is not client:
+        if self._client is not client or client.outbox.age_sec > SILENT_SEC:
             return
         self._wanted = wanted
         self._received_sec = client.now_sec()

@@ -1,0 +1,112 @@
+"""Commands that the network delayed: after an outage TCP delivers what a hand wanted before."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import Actuator, Node
+from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.messages import Twist
+from dsmq_nodes.testing import Graph
+from tests.gateways.foxglove.viewers import Viewer
+from tests.gateways.rosbridge.robots import Bridged
+from tests.gateways.web.hubs import hub_in
+
+TWIST = "geometry_msgs/msg/Twist"
+
+
+class Base(Node):
+    def __init__(self) -> None:
+        super().__init__("base")
+        self.obeyed: list[float] = []
+        self.speed = 0.0
+        self.commands = Actuator(self, Twist, "cmd_vel", self.on_twist, timeout=0.5)
+
+    def on_twist(self, msg: Twist) -> None:
+        self.speed = msg.linear.x
+        self.obeyed.append(self.speed)
+
+    def enter_safe_state(self) -> None:
+        self.speed = 0.0
+
+
+def by_rosbridge(graph: Graph, hub: Hub) -> tuple[Outbox, Callable[[float], None]]:
+    client = Bridged(graph, hub)
+    client.send("advertise", topic="/cmd_vel", type=TWIST)
+    return client.client.outbox, lambda speed: client.send(
+        "publish", topic="/cmd_vel", msg={"linear": {"x": speed}}
+    )
+
+
+def by_foxglove(graph: Graph, hub: Hub) -> tuple[Outbox, Callable[[float], None]]:
+    viewer = Viewer(graph, hub)
+    viewer.advertise("/cmd_vel", TWIST)
+    return viewer.client.outbox, lambda speed: viewer.publish({"linear": {"x": speed}})
+
+
+@pytest.mark.parametrize("connect", [by_rosbridge, by_foxglove])
+@pytest.mark.parametrize("has_late_pong", [False, True])
+def test_commands_that_an_outage_delayed_move_nothing(connect: Any, *, has_late_pong: bool) -> None:
+    with Graph() as graph:
+        base = graph.add(Base)
+        outbox, drive = connect(graph, hub_in(graph))
+        graph.run_for(3.0)
+
+        def comes(speed: float) -> None:
+            outbox.heard()
+            drive(speed)
+            outbox.heard()
+
+        for _ in range(20):  # as the server does: it sends pings to a client that publishes
+            assert outbox.asks()
+            comes(1.0)
+            graph.run_for(0.08)
+            outbox.answered()
+            graph.run_for(0.2)
+        assert len(base.obeyed) == 20
+        assert outbox.asks()
+        graph.run_for(5.0)  # the network is away
+        assert base.speed == 0.0
+        if has_late_pong:  # it left before the network did
+            outbox.answered()
+            assert outbox.asks()
+        for _ in range(3):
+            comes(2.0)
+            graph.run_for(0.01)
+        assert base.speed == 0.0
+        assert base.commands.subscription.late == 3
+        outbox.answered()
+        if not has_late_pong:  # of a ping from before the outage: what comes now may be old, too
+            comes(2.0)
+            graph.run_for(0.01)
+            assert outbox.asks()
+            outbox.answered()
+        assert 2.0 not in base.obeyed
+        comes(3.0)
+        graph.run_for(0.1)
+        assert base.speed == 3.0
+
+
+@pytest.mark.parametrize("answers_after_sec", [0.3, 1.2, None])
+def test_commands_of_a_client_that_answers_late_or_never_are_obeyed(
+    answers_after_sec: float | None,
+) -> None:
+    """A slow network, whose pongs wait behind pictures; a program that only sends."""
+    with Graph() as graph:
+        base = graph.add(Base)
+        outbox, drive = by_rosbridge(graph, hub_in(graph))
+        graph.run_for(3.0)
+        due_sec = None
+        for _ in range(100):
+            if outbox.asks() and answers_after_sec is not None:
+                due_sec = graph.now_sec + answers_after_sec
+            if due_sec is not None and graph.now_sec >= due_sec:
+                due_sec = None
+                outbox.answered()
+            outbox.heard()
+            drive(1.0)
+            outbox.heard()
+            graph.run_for(0.08)
+        assert (len(base.obeyed), base.commands.subscription.late) == (100, 0)
