@@ -62,6 +62,10 @@ ready.
 - ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
   push me every topic that it matches, future topics included. Answer: ``{"event": "subscribed",
   "topic": "/robot1/*"}``.
+- ``{"action": "subscribe", "topic": T, "depth": 10, "passive": true}``: the topic counts as used by
+  this reader only until the reader has all its messages, as with a pattern. When the topic is
+  removed, the reader goes with it, and its peer gets ``{"event": "removed", "topic": T}``. With
+  ``after`` 0 such a reader misses no message of an earlier topic of this name.
 - ``{"action": "unsubscribe", "topic": T}``: stop pushing T, the name as subscribed. Not answered.
 - ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
   peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on, and may
@@ -242,6 +246,7 @@ class Request(msgspec.Struct, gc=False):
     epoch: str = ""
     wait: _Seconds = 0.0
     pattern: bool = False
+    passive: bool = False
     shm: bool = False
     unshares: bool = False
     patient: bool = False

@@ -184,6 +184,7 @@ class Session:
         depth: int = _READ_AHEAD,
         type_name: str = "",
         from_start: bool = False,
+        passive: bool = False,
     ) -> None:
         """Subscribe a topic; a latched topic's newest messages come first.
 
@@ -193,6 +194,7 @@ class Session:
                 number, as in every lasting session.
             type_name: the expected type; empty: any.
             from_start: begin with all messages that the broker has.
+            passive: unsubscribe when all messages are read, and nobody else uses the topic.
         """
         losses = None
         if self._is_lasting:
@@ -202,6 +204,7 @@ class Session:
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)
         subscribed = Subscribed(depth, type_name, 0 if from_start else None, losses)
+        subscribed.passive = passive
         if known is None:
             subscribed.number = self._asked[topic] + 1
         else:
@@ -216,6 +219,8 @@ class Session:
     def _subscribe(self, topic: str, *, move: bool = True) -> None:
         subscribed = self._subscribed[topic]
         fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
+        if subscribed.passive:
+            fields["passive"] = True
         if move and subscribed.resumes_after is not None:
             fields |= {"after": subscribed.resumes_after, "epoch": self._broker.epoch}
         self._asked[topic] += 1
@@ -420,17 +425,22 @@ class Session:
             warn(text)
         elif reply.event == "ack":
             self.unacknowledged.pop(reply.ack or 0, None)
+        elif reply.event == "removed":
+            self._subscribed.pop(reply.topic, None)
         elif reply.event == "advertised":
             self._advertised.add(reply.topic)
         elif reply.event == "subscribed":
-            self._broker.redial.reset()  # it does more than answer a hello
-            self._answered[reply.topic] += 1
-            subscribed = self._subscribed.get(reply.topic)
-            if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
-                subscribed.is_new = False
-                subscribed.end = reply.id
-                if subscribed.resumes_after is None:
-                    subscribed.resumes_after = reply.id
+            self._take_subscribed(reply)
+
+    def _take_subscribed(self, reply: wire.Reply) -> None:
+        self._broker.redial.reset()  # it does more than answer a hello
+        self._answered[reply.topic] += 1
+        subscribed = self._subscribed.get(reply.topic)
+        if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
+            subscribed.is_new = False
+            subscribed.end = reply.id
+            if subscribed.resumes_after is None:
+                subscribed.resumes_after = reply.id
 
     def _restore_topics(self, is_new_log: bool) -> None:
         """Subscribe and advertise all topics again on a new connection."""

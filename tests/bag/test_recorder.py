@@ -104,6 +104,26 @@ def test_a_topic_that_comes_later_is_recorded_from_its_first_message(
     assert log_times == sorted(log_times)
 
 
+def test_a_topic_that_vanishes_leaves_the_broker_and_is_recorded_when_it_comes_again(
+    tmp_path: Path,
+) -> None:
+    with BrokerProcess(0, "--ttl", "0.5") as broker:
+        recording = Recording(broker, tmp_path / "run", EVERYTHING)
+
+        def publish(value: int) -> None:
+            with contextlib.closing(Tool(broker)) as tool:
+                tool.advertise("/x", Float64.type_name)
+                tool.put("/x", Float64(data=value))
+                recording.until(lambda: recording.recorder.messages > value)
+            with Session(broker.address) as listing:
+                until(lambda: "/x" not in {each.name for each in listing.graph().topics})
+
+        for value in range(3):
+            publish(value)
+        assert recording.recorder.dropped == 0
+        assert values(recording.close(), "/x") == [0, 1, 2]
+
+
 def test_what_was_published_before_the_end_is_recorded(
     begin: Callable[..., Recording], tool: Tool
 ) -> None:

@@ -367,6 +367,21 @@ def test_there_are_not_endlessly_many_topics(few: Router) -> None:
     assert error_of(few, honest, action="subscribe", topic="*", pattern=True) == ""
 
 
+def test_a_passive_reader_from_the_start_misses_nothing_of_an_earlier_topic_of_that_name() -> None:
+    router = Router(Store(ttl_sec=10.0))
+    reader, writer = greeted(router), greeted(router)
+    for _ in range(50):
+        router.handle(writer, request(action="put", topic="t", message="old"), 0.0)
+    router.tick(1.0)
+    router.tick(100.0)
+    assert "t" not in router.topics
+    router.handle(writer, request(action="put", topic="t", message="new"), 100.0)
+    fields = {"after": 0, "epoch": router.store.epoch, "passive": True}
+    resumed = request(action="subscribe", topic="t", **fields)
+    found = [wire.decode_reply(frame[23:]) for _, frame in router.handle(reader, resumed, 100.0)]
+    assert [(each.text, each.id, each.gap) for each in found[1:]] == [("new", 51, 0)]
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics."""
@@ -388,6 +403,25 @@ def test_who_gets_from_ever_new_topics_has_nothing_twice(few: Router) -> None:
         few.handle(crowd[number % 20], request(action="put", topic=f"{number}", message="x"), 0.0)
         assert get(f"{number}") == "x"
         assert get("t") == ""
+
+
+def test_a_passive_reader_keeps_no_topic_that_it_has_read_and_is_told(few: Router) -> None:
+    reader, writer = greeted(few), greeted(few)
+    removed: list[str] = []
+    for number in range(300):
+        for peer, fields in (
+            (writer, {"action": "advertise"}),
+            (reader, {"action": "subscribe", "passive": True}),
+            (writer, {"action": "put", "message": "x"}),
+            (writer, {"action": "unadvertise"}),
+        ):
+            for to, frame in few.handle(peer, request(topic=f"t/{number}", **fields), 0.0):
+                reply = wire.decode_reply(frame[wire.HEADER_BYTES :])
+                assert reply.event in {"advertised", "subscribed", "message", "removed"}
+                removed += [reply.topic] if (to, reply.event) == (reader, "removed") else []
+    assert len(removed) >= 200
+    assert removed == [f"t/{number}" for number in range(len(removed))]
+    assert list(reader.cursors) == [f"t/{number}" for number in range(len(removed), 300)]
 
 
 MAKING: tuple[dict[str, object], ...] = (

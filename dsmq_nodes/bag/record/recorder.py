@@ -321,10 +321,11 @@ class Recorder:
                 if found.name not in self._selection and found.name != EPISODE_TOPIC:
                     continue
                 topic = self.topics[found.name] = RecordedTopic(found.name)
-                if found.name not in self._own_topics:
-                    self._session.subscribe(found.name, from_start=self._from_start or not first)
                 if not is_hidden(found.name):
                     self._report(f"Subscribed to topic '{found.name}'")
+            if not (found.name in self._own_topics or self._session.is_subscribed(found.name)):
+                from_start = self._from_start or not first
+                self._session.subscribe(found.name, from_start=from_start, passive=True)
             self._take_types(topic, found)
         if first:
             self._episodes.begin(graph)

@@ -181,7 +181,7 @@ class Router:
         self.sharing.forget_overwritten()
         self.exchange.waits.forget_deadlines()
         self.store.expire(now)
-        self.table.forget_unused(self.exchange.waits.forget)
+        replies += self.table.forget_unused(self.exchange.waits.forget)
         if self.exchange.listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies

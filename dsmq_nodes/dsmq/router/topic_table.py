@@ -57,7 +57,8 @@ class TopicTable:
         """Return a topic; if it does not exist, it is made for `maker`."""
         topic = self.topics.get(name)
         if topic is None:
-            topic = Topic(SharedLog(self._store, name), maker=maker)
+            log = SharedLog(self._store, name)
+            topic = Topic(log, log.first_id - 1, maker=maker)
             self.topics[name] = topic
             self.graph_changed = True
             if maker is not None:
@@ -101,9 +102,11 @@ class TopicTable:
             return self._subscribe_pattern(peer, request)
         topic = self.topic(request.topic, peer)
         cursor = peer.cursors.get(request.topic) or self._add_cursor(peer, topic)
-        cursor.depth, cursor.pattern = request.depth, ""
+        cursor.depth, cursor.pattern, cursor.passive = request.depth, "", request.passive
         if request.after is not None:
             cursor.after = resumed_after(request, topic, self._store.epoch)
+            if request.passive and not request.after:
+                cursor.after = topic.begins_after
         return [event(peer, "subscribed", topic=topic.log.name, id=topic.log.last_id)]
 
     def _add_cursor(self, peer: ConnectedPeer, topic: Topic) -> TopicReader:
@@ -138,7 +141,7 @@ class TopicTable:
                 self._unmatched[peer] = name
                 return
             cursor = self._add_cursor(peer, topic)
-            cursor.depth, cursor.pattern = pattern.request.depth, name
+            cursor.depth, cursor.pattern, cursor.passive = pattern.request.depth, name, True
 
     def unsubscribe(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Remove a peer's reader of a topic, or those of a pattern."""
@@ -235,7 +238,7 @@ class TopicTable:
         self._forget_topics(removed)
         return replies
 
-    def forget_unused(self, forget: Callable[[Wait], None]) -> None:
+    def forget_unused(self, forget: Callable[[Wait], None]) -> Replies:
         """Free the places of topics without ends and without messages."""
         self._full_for = _NOBODY
         unused = [
@@ -243,9 +246,9 @@ class TopicTable:
             for topic in self.topics.values()
             if topic.log.first_id > topic.log.last_id and topic.is_abandoned
         ]
-        for topic in unused:
-            _remove_topic(topic, forget)
+        replies = [reply for topic in unused for reply in _remove_topic(topic, forget)]
         self._forget_topics(unused)
+        return replies
 
     def _forget_topics(self, topics: list[Topic]) -> None:
         if not topics:
@@ -267,7 +270,7 @@ class TopicTable:
 
 
 def _remove_topic(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
-    """Remove a topic; return errors for the peers that used it."""
+    """Remove a topic; return errors for the peers that used it, and events for passive readers."""
     name = topic.log.name
     fault = (
         f"there are {limits.MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
@@ -281,7 +284,9 @@ def _remove_topic(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     for cursor in topic.cursors:
         forget_pairs(cursor)
         del cursor.peer.cursors[name]
-    return [error(peer, request, fault) for peer, request in requests.items()]
+    removed = [each.peer for each in topic.cursors if each.passive and not each.pattern]
+    errors = [error(peer, request, fault) for peer, request in requests.items()]
+    return [*errors, *(event(peer, "removed", topic=name) for peer in removed)]
 
 
 def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:

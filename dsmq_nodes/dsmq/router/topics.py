@@ -67,6 +67,7 @@ class Topic:
     """A log, its publishers and readers, and its counters."""
 
     log: SharedLog
+    begins_after: int = 0  # the newest id of an earlier topic of this name
     cursors: list["TopicReader"] = field(default_factory=list)
     publications: list["Advertisement"] = field(default_factory=list)
     messages: int = 0
@@ -84,7 +85,7 @@ class Topic:
         return self.is_at_most_of(None)
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
-        """Whether no other peer uses it; a pattern's reader counts only until it has caught up."""
+        """Whether no other peer uses it; a passive reader counts only until it has caught up."""
         if self.log.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
@@ -93,7 +94,7 @@ class Topic:
         """Yield the peers that publish the topic, read it, or wait for it."""
         end_id = self.log.last_id
         yield from (each.peer for each in self.publications)
-        yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
+        yield from (each.peer for each in self.cursors if not each.passive or each.after < end_id)
         yield from (each.peer for each in self.waits)
 
     @property
@@ -118,6 +119,7 @@ class TopicReader(Cursor):
     schema: Schema = Schema("", b"")
     pairs: dict[int, "TypePair"] = field(default_factory=dict)
     pattern: str = ""  # the pattern of its subscription; empty: it names this topic
+    passive: bool = False  # keeps its topic only until it has caught up; so does a pattern's
     shares: bool = False  # its peer can read the topic's ring
     seat: int | None = None  # in the ring's reader table; None: reads through the broker
     dropped_in_ring: int = 0  # the reader's own count when its seat was last sampled

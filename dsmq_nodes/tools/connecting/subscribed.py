@@ -18,12 +18,14 @@ class Subscribed:
         losses: counts lost messages by the publishers' numbers; None: only the broker's gaps count.
         end: the newest id at the last request for it; None: the broker has not answered.
         is_new: whether the broker has yet to answer; messages then are of an earlier subscription.
+        passive: whether the broker may end the subscription with the topic.
         number: how many requests to subscribe the topic the broker has to answer until then.
     """
 
     def __init__(
         self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
     ) -> None:
+        self.passive = False
         self.depth, self.type_name = depth, type_name
         self.resumes_after, self.losses = resumes_after, losses
         self.cursor = Cursor()
