@@ -317,13 +317,13 @@ class NodeKit:
         self.safe_state.halt()
         return self.safe_state.enter(log)
 
-    def _check_blocked(self, is_reported: bool) -> None:
+    def _check_blocked(self, is_reported: bool, place: int) -> None:
         """Stop an overdue actuator of a node that does not go on; runs in another thread."""
         loop = self.dispatcher.loop
         is_running = loop is None or loop.is_running()
         meanwhile = "a callback blocks" if is_running else "its event loop does not run"
         why = f"no command can be noticed while {meanwhile}"
-        self.safe_state.check_from_thread(why, is_blocked=is_reported)
+        self.safe_state.check_from_thread(why, is_blocked=is_reported, place=place)
         if is_reported and self.dispatcher.is_shut_down:
             if not self._is_end_logged:
                 self._is_end_logged = True

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dsmq_nodes.graph.callback import Result, awaited, called, to_await
 from dsmq_nodes.graph.spin import shutdown
-from dsmq_nodes.graph.spin.blocked import log_in_thread
+from dsmq_nodes.graph.spin.blocked import log_in_thread, start_unheld
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_hook_here
 
@@ -88,6 +88,7 @@ class SafeState:
         self._run_hook = run_hook
         self._log_error = log_error
         self._calls = 0
+        self._stood_at = 0  # where the callback blocked when another thread called the hook
         self._is_closed = False
 
     @property
@@ -185,23 +186,29 @@ class SafeState:
 
     # In another thread
 
-    def check_from_thread(self, why: str, *, is_blocked: bool = False) -> None:
+    def check_from_thread(self, why: str, *, is_blocked: bool = False, place: int = 0) -> None:
         """Enter it if an actuator is overdue, or the hook has failed; runs in another thread.
 
         Args:
             why: the reason why the node itself does not notice that.
             is_blocked: whether a callback blocks the node, so that no goal that executes can be
                 stopped: they are cancelled as soon as the node continues.
+            place: a number of where it stands. The safe state is entered again when it has gone
+                on: it may have moved the node, as where somebody steps in a debugger.
         """
         if self._is_closed:
             return
+        if not is_blocked:
+            self._stood_at = 0
         has_goals = is_blocked and bool(self.actuators and self.goals)
         if has_goals:
             self.goals.clear()  # once
             self._dispatcher.soon(self.halt_goals, self.halt_goals)
         if has_goals or any(each.is_overdue for each in self.actuators):
             self.enter_in_thread(why)
-        elif self.has_failed:
+            self._stood_at = place
+        elif self.has_failed or self._stood_at not in (0, place):
+            self._stood_at = place
             self._call_in_thread()
 
     def enter_in_thread(self, why: str) -> None:
@@ -216,7 +223,7 @@ class SafeState:
     def _call_in_thread(self) -> None:
         enter = partial(self._enter_by, run_hook_here)
         try:
-            threading.Thread(target=enter, daemon=True).start()
+            start_unheld(threading.Thread(target=enter, daemon=True))
         except (RuntimeError, MemoryError):  # the process can start no further thread
             enter()
 

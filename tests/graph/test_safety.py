@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -250,6 +250,67 @@ def test_it_stops_while_a_callback_blocks(
     button.stop.release()
     spin(motor, button)
     until(lambda: "in another thread" in caplog.text)
+
+
+def test_it_stops_again_when_the_callback_that_blocks_moves_it_again(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody steps through the callback in a debugger."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    stops = 0
+
+    class Blocked(Motor):
+        def block(self) -> None:
+            nonlocal stops
+            if self.speed:
+                until(lambda: self.speed == 0.0)
+                self.drive(Float64(data=2.0))
+                until(lambda: self.speed == 0.0)
+                stops = 2
+                self.shutdown()
+
+    motor, button = Blocked(), Button()
+    motor.create_timer(0.01, motor.block)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    spin(motor, button)
+    assert stops == 2
+
+
+def test_it_stops_while_a_debugger_holds_all_threads(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As debugpy does, at a breakpoint, to all threads that have no such attribute."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    going_on = threading.Event()
+    going_on.set()
+
+    def trace(*_: object) -> Any:
+        if getattr(threading.current_thread(), "pydev_do_not_trace", False):
+            return None
+        going_on.wait()
+        return trace
+
+    class Held(Motor):
+        def hold(self) -> None:
+            if self.speed:
+                going_on.clear()
+                until(lambda: self.speed == 0.0)
+                until(lambda: "in another thread" in caplog.text)
+                self.shutdown()
+
+    motor, button = Held(), Button()
+    motor.create_timer(0.01, motor.hold)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    threading.settrace(trace)
+    try:
+        spin(motor, button)
+    finally:
+        threading.settrace(None)
+        going_on.set()
 
 
 def test_it_stops_when_a_program_that_spins_in_steps_takes_no_further_one(

@@ -51,7 +51,7 @@ class _Loop(msgspec.Struct):
 
     loop: asyncio.AbstractEventLoop
     warn: Callable[[str], object]
-    when_blocked: list[Callable[[bool], object]]
+    when_blocked: list[Callable[[bool, int], object]]
     turn: FrameType | None = None  # the turn in which the last check found it; None: it waited
     calls: int = 0  # of the selector, at the last check
     is_reported: bool = False  # whether this turn was reported
@@ -70,13 +70,14 @@ _unlogged: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOS
 
 @contextlib.contextmanager
 def reporting(
-    warn: Callable[[str], object], when_blocked: Callable[[bool], object] = lambda _: None
+    warn: Callable[[str], object],
+    when_blocked: Callable[[bool, int], object] = lambda *_: None,
 ) -> Iterator[None]:
     """Meanwhile report, in another thread, each callback that blocks the loop of this thread.
 
     `when_blocked` is called in that thread at each check that finds the loop blocked, with whether
-    that was reported; at the first such check it is also called before the report, and also while
-    the loop is stopped.
+    that was reported, and a number of the place where the callback stands; at the first such check
+    it is also called before the report, and also while the loop is stopped.
     """
     thread = threading.get_ident()
     running = asyncio.get_running_loop()  # of two nodes in one loop, the first one reports
@@ -133,7 +134,7 @@ def _start() -> bool:
             _ended = threading.Event()
             thread = threading.Thread(target=_check_loops, name="blocked callbacks", daemon=True)
             try:
-                thread.start()
+                start_unheld(thread)
             except RuntimeError:
                 return False
             _thread = thread
@@ -160,7 +161,7 @@ def _check_all() -> None:
             _check_loop(thread, loop)
         else:  # its program has stopped it, and does something else
             for each in loop.when_blocked[:]:
-                each(False)
+                each(False, 0)
     for reference in _unspun_checks[:]:
         if (check := reference()) is not None:
             check()
@@ -176,13 +177,26 @@ def _check_loop(thread: int, loop: _Loop) -> None:
     if turn is None or turn is not loop.turn or calls != loop.calls:
         loop.turn, loop.calls, loop.is_reported = turn, calls, False
         return
+    place = hash(tuple(each.f_lasti for each in _of_the_program(stack[1:])))
     if not loop.is_reported:
         for each in loop.when_blocked[:]:
-            each(False)  # before the log
+            each(False, place)  # before the log
         loop.is_reported = True
         log_in_thread(loop.warn, _text(stack[1:]))
     for each in loop.when_blocked[:]:
-        each(True)
+        each(True, place)
+
+
+def start_unheld(thread: threading.Thread) -> None:
+    """Start a thread that goes on while a debugger holds the threads of the program.
+
+    debugpy, as in VS Code, holds all of them at a breakpoint, except those with this attribute.
+
+    Raises:
+        RuntimeError: the process can start no further thread.
+    """
+    vars(thread)["pydev_do_not_trace"] = True
+    thread.start()
 
 
 def log_in_thread(warn: Callable[[str], object], text: str) -> None:
@@ -195,7 +209,7 @@ def log_in_thread(warn: Callable[[str], object], text: str) -> None:
         _unlogged.append((warn, text))
         if _log_thread is None:
             thread = threading.Thread(target=_log_all, name="blocked lines", daemon=True)
-            thread.start()
+            start_unheld(thread)
             _log_thread = thread
 
 

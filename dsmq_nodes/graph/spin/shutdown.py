@@ -213,7 +213,7 @@ def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
     watch = threading.Timer(HANGS_SEC, act)
     watch.daemon = True
     with contextlib.suppress(RuntimeError):  # Python ends
-        watch.start()
+        blocked.start_unheld(watch)
     try:
         yield
     finally:

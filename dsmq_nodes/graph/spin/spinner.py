@@ -83,7 +83,7 @@ class Spinner:
         reserve_spares()
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
-        self.when_blocked: Callable[[bool], object] = lambda _: None
+        self.when_blocked: Callable[[bool, int], object] = lambda *_: None
         self.when_unspun: Callable[[], object] | None = None
         self.was_spun = False
         self._link = link
