@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dsmq_nodes.dsmq.store.retention import Retention
 from dsmq_nodes.dsmq.store.rows import ROW_OVERHEAD_BYTES
 from dsmq_nodes.dsmq.store.sqlite import Store, StoredLog
 
@@ -158,6 +159,30 @@ def test_over_the_budget_the_largest_topic_gives_first() -> None:
     assert 40 <= rows <= 64
     assert ids(store.read(camera, 0, limit_bytes=1 << 20))[-1] == 500
     store.close()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("budget_bytes", [0, 10, 100])
+def test_a_budget_for_hardly_a_row_is_kept(budget_bytes: int) -> None:
+    store = Store(budget_bytes=budget_bytes, now=0.0)
+    for name in ("a", "b", "a", "c"):
+        put(store, name, b"x", b"y" * 30)
+        assert store.stored_bytes <= budget_bytes
+    assert [store.log(name).last_id for name in "abc"] == [4, 2, 2]
+    store.close()
+
+
+def test_slots_of_no_size_give_something_each_time() -> None:
+    # So it is where the disk had no room for a reserve.
+    slots = Retention(600.0, budget_bytes=0)
+    for seq, (number, size_bytes) in enumerate([(1, 100), (2, 200), (1, 50)], 1):
+        slots.add(number, seq, size_bytes, 0.0)
+    sizes: list[int] = []
+    while (due := slots.past(float("-inf"), 160)) is not None:
+        slots.drop(*due)
+        assert slots.size_bytes < min(sizes, default=350)
+        sizes.append(slots.size_bytes)
+    assert sizes == [150]
 
 
 def test_the_slots_of_what_has_given_are_merged() -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 _IN_BUDGET: Final = 64
 _IN_TTL: Final = 60
-_MOST_SLOTS_OF_ONE: Final = _IN_BUDGET // 8  # so much may a log have before it gives alone
+_SHARE: Final = 8  # a log with an eighth of the budget gives alone
 
 
 @dataclass(slots=True)
@@ -93,10 +93,11 @@ class Retention:
         if self.size_bytes <= most_bytes:
             return None
         number, size_bytes = max(self._sizes.items(), key=itemgetter(1))
-        if size_bytes < self._most_bytes * _MOST_SLOTS_OF_ONE:
+        if size_bytes < max(most_bytes // _SHARE, 1):
             return self._slots[0].last_seq, None
+        wanted_bytes = min(max(self._most_bytes, 1), size_bytes)
         freed_bytes = itertools.accumulate(slot.sizes[number] for slot in self._slots)
-        at = next(at for at, freed in enumerate(freed_bytes) if freed >= self._most_bytes)
+        at = next(at for at, freed in enumerate(freed_bytes) if freed >= wanted_bytes)
         return self._slots[at].last_seq, number
 
     def drop(self, upto_seq: int, number: int | None) -> None:
