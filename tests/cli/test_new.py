@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -93,6 +94,43 @@ def test_what_it_is_deployed_with_is_right(project: Path) -> None:
         "ruff check . && ruff format --check .",
         "dsmq-nodes check launch/demo.yaml",
     ]
+
+
+ENDS_WHEN_TOLD = """
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("ready", flush=True)
+signal.sigwait([signal.SIGTERM])
+print("asked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no systemd")
+def test_systemd_asks_the_launcher_alone_to_end_and_waits_for_it(project: Path) -> None:
+    unit = (project / "deploy" / "demo.service").read_text("utf-8")
+    line = unit.partition("ExecStop=-")[2].partition("\n")[0]
+    assert line
+    for page in ("deployment.md", "first_robot.md"):
+        assert f"ExecStop=-{line}\n" in (ROOT / ".github" / "guide" / page).read_text("utf-8")
+    command = shlex.split(line)
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDS_WHEN_TOLD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == "ready\n"
+        environ = {**os.environ, "MAINPID": f"{launcher.pid}"}
+        with subprocess.Popen(command, env=environ) as stop:
+            assert launcher.stdout.readline() == "asked\n"
+            assert stop.poll() is None  # systemd would signal all processes now
+            launcher.communicate("")
+    assert (launcher.returncode, stop.returncode) == (0, 0)
+    # The launcher has ended by itself: there is nothing to ask.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
 
 
 def test_without_being_asked_it_is_not_deployed(
