@@ -52,6 +52,17 @@ def test_a_star_import_brings_every_name() -> None:
     assert in_a_new_python(program) == "[]\n"
 
 
+def test_a_star_import_needs_no_extra_and_a_bag_says_which_one() -> None:
+    program = (
+        "import sys; sys.modules.update(mcap=None, zstandard=None, lz4=None);"
+        "from dsmq_nodes import *\n"
+        "try: Bag('run.mcap')\n"
+        "except Exception as error: print(error)"
+    )
+    told = in_a_new_python(program)
+    assert told.startswith("this needs mcap and zstandard and lz4: install with `"), told
+
+
 def test_a_name_that_is_not_there_is_named_in_the_error() -> None:
     with pytest.raises(AttributeError, match=r"dsmq_nodes.*no_such_name"):
         getattr(dsmq_nodes, "no_such_name")  # noqa: B009 (mypy knows that it is not there)

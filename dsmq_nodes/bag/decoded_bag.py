@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.file.contents import TEXT, Attachment, Channel
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
 from dsmq_nodes.bag.file.selection import Selection, chosen
+from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.errors import BagError, MessageError
 
 if TYPE_CHECKING:
+    from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
     from dsmq_nodes.messages.base import Message
 
 
@@ -76,6 +76,9 @@ class Bag:
             BagError: a file does not exist, is of an unknown kind, or is damaged; or a named
                 topic is missing; or reading the bag needs an extra.
         """
+        need_bag()
+        from dsmq_nodes.bag.any_bag import open_source  # noqa: PLC0415  the extra's
+
         if not paths:
             raise BagError("a bag needs at least one file: name it")
         self._source = open_source([Path(each) for each in paths], chosen(topics))
@@ -89,11 +92,11 @@ class Bag:
         """The type name of each topic."""
         return self._source.topics
 
-    def counts(self) -> list[ChannelCount]:
+    def counts(self) -> "list[ChannelCount]":
         """Return the channels of the bag, with their message counts."""
         return self._source.counts()
 
-    def raw_counts(self) -> list[ChannelCount]:
+    def raw_counts(self) -> "list[ChannelCount]":
         """Return the channels as they were recorded, with their message counts."""
         return self._source.raw_counts()
 
@@ -131,7 +134,7 @@ class Bag:
         start_ns: int | None = None,
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
-    ) -> Iterator[Record]:
+    ) -> "Iterator[Record]":
         """Yield the undecoded messages, in JSON, by log time.
 
         Latched messages from before `start_ns` are not included: see `latched_before`.
@@ -146,7 +149,7 @@ class Bag:
         """
         return self._source.records(start_ns, end_ns, topics)
 
-    def latched_before(self, time_ns: int) -> list[Record]:
+    def latched_before(self, time_ns: int) -> "list[Record]":
         """Return the latched messages that a new subscriber would receive at this time.
 
         Raises:
@@ -154,7 +157,7 @@ class Bag:
         """
         return self._source.latched_before(time_ns)
 
-    def decode(self, record: Record) -> "Message | Untyped | str":
+    def decode(self, record: "Record") -> "Message | Untyped | str":
         """Decode a record of this bag.
 
         Raises:
