@@ -16,6 +16,7 @@ import pytest
 
 from dsmq_nodes.launcher.file.read import read
 from dsmq_nodes.launcher.output.output import LaunchOutput
+from dsmq_nodes.launcher.supervise import process
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.launcher.supervise.planning import make_plan
 from dsmq_nodes.launcher.supervise.process import Guard
@@ -155,6 +156,22 @@ def test_a_node_that_does_not_listen_is_killed_in_steps() -> None:
         "[launch] ended with faults: deaf (did not end well, killed by SIGKILL)",
     ]
     assert gone(run.children, 0)
+
+
+@pytest.mark.parametrize(
+    ("kills", "why"),
+    [(3, ""), (4, " (memory ran out meanwhile: `dmesg` names what the kernel has killed)")],
+)
+def test_a_kill_by_the_kernel_for_memory_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, why: str
+) -> None:
+    file = tmp_path / "vmstat"
+    file.write_text("pgfault 17\noom_kill 3\nnuma_hit 5\n")
+    monkeypatch.setattr(process, "VIRTUAL_MEMORY", file)
+    code = f"import os\nopen({str(file)!r}, 'w').write('oom_kill {kills}\\n')\n"
+    run = Run(script("hog", f"{code}os.kill(os.getpid(), signal.SIGKILL)"))
+    assert run.run() == 1
+    assert run.said()[0] == f"[launch] hog: killed by SIGKILL{why}; the launch ends"
 
 
 def test_another_ctrl_c_hurries() -> None:

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
 import psutil
@@ -22,6 +24,7 @@ from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.warm.suitable import can_fork
 
+VIRTUAL_MEMORY: Final = Path("/proc/vmstat")
 _GUARD: Final = "dsmq_nodes.launcher.guard"
 # How long the last lines of an ended process may take.
 _LAST_LINES_SEC: Final = 1.0
@@ -281,6 +284,15 @@ def describe(status: int) -> str:
     with contextlib.suppress(ValueError):
         return f"killed by {signal.Signals(-status).name}"
     return f"killed by signal {-status}"
+
+
+def memory_kills() -> int:
+    """Return how many processes the kernel has killed because memory ran out; 0: unknown."""
+    text = ""
+    with contextlib.suppress(OSError):
+        text = VIRTUAL_MEMORY.read_text("ascii")
+    found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 class _Lines(asyncio.Protocol):

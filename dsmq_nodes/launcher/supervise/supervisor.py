@@ -36,7 +36,7 @@ from dsmq_nodes.launcher.supervise.launch_end import LaunchEnd
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
 from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, Reaction, RestartPlan
-from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork
+from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork, memory_kills
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
 from dsmq_nodes.launcher.warm.interpreter import hiding_file
@@ -130,6 +130,7 @@ class Supervisor:
         self._patience_sec = patience_sec
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
+        self._memory_kills = memory_kills()  # before the launch
         self._pids: set[int] = set()  # of all processes that ever ran
         self._watching: asyncio.Task[None] | None = None
 
@@ -228,20 +229,20 @@ class Supervisor:
         while await self._start(broker, is_broker=True):
             status = await self._end_of(broker)
             if self.end.begun.is_set():
-                self._judge_end(broker.name, status)
+                self._judge_end(broker, status)
                 return
             if not self._lines.where.done():
                 reasons = self._lines.why_not(self._another_port)
-                for line in reasons or [f"ended before it listened, {describe(status)}"]:
+                for line in reasons or [f"ended before it listened, {broker.last_end}"]:
                     self._output.print_line(line, "broker")
-                self._faults["broker"] = describe(status)
+                self._faults["broker"] = broker.last_end
                 self.end.begun.set()
                 return
             delay_sec = broker.restarts.delay_sec(broker.healthy_sec, time.monotonic())
             if delay_sec is None:
-                self.fail("broker", f"{describe(status)}, again and again", end=True)
+                self.fail("broker", f"{broker.last_end}, again and again", end=True)
                 return
-            self.report(f"broker: {describe(status)}; it is started again, nodes connect again")
+            self.report(f"broker: {broker.last_end}; it is started again, nodes connect again")
             broker.become(MemberState.RESTARTING)
             broker.plan = started_again(broker.plan, self._lines.where.result().port)
             await asyncio.sleep(delay_sec)
@@ -291,7 +292,7 @@ class Supervisor:
             pid = member.pid
             status = await self._end_of(member)
             if member.stopping or self.end.begun.is_set():
-                self._judge_end(member.name, status)
+                self._judge_end(member, status)
                 member.become(MemberState.STOPPED)
                 self._react(LaunchEvent("ended", member.name, pid, status))
                 return
@@ -299,7 +300,7 @@ class Supervisor:
             if is_last or not member.restarts.wanted(status):
                 self._ended_for_good(member, status)
                 return
-            delay_sec = self._delay_sec(member, status)
+            delay_sec = self._delay_sec(member)
             if delay_sec is None:
                 return
             member.become(MemberState.RESTARTING)
@@ -413,14 +414,18 @@ class Supervisor:
     async def _end_of(self, member: Member) -> int:
         assert member.process is not None
         status = await member.process.wait()
-        member.ended(describe(status))
+        how = describe(status)
+        ours = member.stopping or status != -signal.SIGKILL
+        if not ours and memory_kills() > self._memory_kills:
+            how += " (memory ran out meanwhile: `dmesg` names what the kernel has killed)"
+        member.ended(how)
         if member.plan.terminal:
             self._output.resume()
         return status
 
-    def _delay_sec(self, member: Member, status: int) -> float | None:
+    def _delay_sec(self, member: Member) -> float | None:
         """Show that a process is started again; return the delay, or None: it ended too often."""
-        name, how = member.name, describe(status)
+        name, how = member.name, member.last_end
         delay_sec = member.restarts.delay_sec(member.healthy_sec, time.monotonic())
         if delay_sec is None:
             member.become(MemberState.FAILED)
@@ -436,7 +441,7 @@ class Supervisor:
         return delay_sec
 
     def _ended_for_good(self, member: Member, status: int) -> None:
-        name, how, required = member.name, describe(status), member.plan.required
+        name, how, required = member.name, member.last_end, member.plan.required
         member.become(MemberState.FINISHED if status == 0 else MemberState.FAILED)
         if status == 0:
             if not member.plan.is_of_kit:  # it needs no node
@@ -450,9 +455,9 @@ class Supervisor:
         else:
             self.fail(name, f"failed before it was ready, {how}", end=True)
 
-    def _judge_end(self, name: str, status: int) -> None:
+    def _judge_end(self, member: Member, status: int) -> None:
         if status not in _ENDED_AS_ASKED:
-            self.fail(name, f"did not end well, {describe(status)}")
+            self.fail(member.name, f"did not end well, {member.last_end}")
 
     # The graph
 
