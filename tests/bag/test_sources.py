@@ -1,5 +1,6 @@
 """Bags of others, odd ones: what they announce is compared with what they have."""
 
+import bz2
 import contextlib
 import itertools
 import os
@@ -1031,6 +1032,52 @@ def test_what_several_files_hold_is_all_there(tmp_path: Path) -> None:
     assert sorted(each.name for each in bag.attachments()) == ["a.txt", "b.txt", "both.txt"]
     assert sorted(name for name, _ in bag.metadata()) == ["a", "b", "both"]
     assert bag.compression() == "lz4, zstd"
+
+
+def test_what_sqlite_says_of_a_damaged_table_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.db3"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE messages (id INTEGER)")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE messages (`\n\x1b)'")
+        db.commit()
+    with pytest.raises(BagError, match=r"unrecognized token") as caught:
+        open_source([path])
+    assert str(caught.value).isprintable()
+
+
+MUCH = b"\xff\xff\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [MUCH, *(ros1_record(op=op, conn=b"a")[:-4] + MUCH for op in (b"\4", b"\7"))],
+    ids=["header", "index", "connection"],
+)
+def test_a_ros_1_bag_takes_no_memory_for_a_length_that_it_only_says(
+    tmp_path: Path, end: bytes
+) -> None:
+    begin = ros1_record(op=b"\3", index_pos=bytes(8)) + ros1_record(op=b"\5", compression=b"none")
+    path = tmp_path / "a.bag"
+    path.write_bytes(b"#ROSBAG V2.0\n" + begin + end)
+    tracemalloc.start()
+    try:
+        assert len(open_source([path])) == 0
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_ros_1_chunk_is_one_stream(tmp_path: Path) -> None:
+    """A chunk of many empty streams took time with the square of its size."""
+    path = tmp_path / "a.bag"
+    path.write_bytes(
+        b"#ROSBAG V2.0\n"
+        + ros1_record(op=b"\3", index_pos=b"a")
+        + ros1_record(bz2.compress(b"") * 2, op=b"\5", compression=b"bz2")
+    )
+    said = "; ".join(open_source([path]).omitted.lines())
+    assert "a chunk is damaged and its rest was skipped: it continues after its end" in said
 
 
 @pytest.mark.slow

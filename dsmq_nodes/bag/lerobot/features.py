@@ -135,7 +135,7 @@ def _the_one(feature: str, candidates: list[str], types: Mapping[str, str]) -> s
     if len(candidates) == 1:
         return candidates[0]
     what = f"which of {', '.join(candidates)} is" if candidates else "no topic of JointState is"
-    named = ", ".join(candidates or types)
+    named = ", ".join(candidates or types) or "none"
     raise BagError(
         f"{what} {feature}: name all features, as --feature {feature}=TOPIC; there is {named}"
     )

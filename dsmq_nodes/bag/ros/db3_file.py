@@ -15,6 +15,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record, channel_counts
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.printable import one_line
 
 _NS: Final = range(-(1 << 63), 1 << 63)
 # In a damaged file a time may be text or bytes, which sort after all numbers.
@@ -162,7 +163,9 @@ class Db3File:
                 _check_tables(db)
                 yield db
         except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
-            raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}") from None
+            raise BagError(
+                f"{self.path} cannot be read as a ROS 2 bag: {one_line(str(error))}"
+            ) from None
 
 
 def _check_tables(db: sqlite3.Connection) -> None:

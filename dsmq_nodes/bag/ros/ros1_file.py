@@ -12,6 +12,7 @@ the type's definition precedes its first message. Consecutive messages are handl
 
 import bz2
 import contextlib
+import os
 import struct
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -173,9 +174,9 @@ class Ros1File:
                 kind = fields.get(b"compression", b"none")
                 self._chunks.append(_Chunk(begin, length, kind))
             case b"\x04" if self._chunks and b"conn" in fields:
-                _take_index(self._chunks[-1], fields, stream.read(length))
+                _take_index(self._chunks[-1], fields, _read(stream, length))
             case b"\x07":
-                self._connect(fields, stream.read(length))
+                self._connect(fields, _read(stream, length))
             case b"\x01":
                 self._define(fields)
             case b"\x02":
@@ -194,7 +195,7 @@ class Ros1File:
         at, size_bytes = _VERSION_BYTES, stream.seek(0, 2)
         while at < size_bytes:
             stream.seek(at)
-            head = stream.read(_number(stream.read(4)))
+            head = _read(stream, _number(stream.read(4)))
             length, begin = _number(stream.read(4)), stream.tell()
             try:
                 fields = _fields(head)
@@ -282,6 +283,11 @@ def _take_index(chunk: _Chunk, fields: Fields, data: bytes) -> None:
         chunk.take(connection, sec * 10**9 + nanosec)
 
 
+def _read(stream: IO[bytes], length: int) -> bytes:
+    """Read so many bytes or to the end; Python reserves memory for all that it is asked for."""
+    return stream.read(min(length, os.fstat(stream.fileno()).st_size))
+
+
 def _number(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
@@ -327,25 +333,26 @@ def _unpacked(stream: IO[bytes], chunk: _Chunk) -> bytes:
         ValueError: the chunk is damaged, too large, or compressed in an unknown way.
     """
     stream.seek(chunk.at)
-    packed = stream.read(min(chunk.length, MOST_UNPACKED))
+    packed = _read(stream, min(chunk.length, MOST_UNPACKED))
     if chunk.compression == b"none":
         return packed
     if chunk.compression not in _UNPACKERS:
         raise ValueError(f"it is compressed as {chunk.compression!r}: only bz2 and lz4 work")
+    # One stream, as ROS writes it: the rest would be copied after each of many small ones.
+    unpacker = _UNPACKERS[chunk.compression]()
     pieces: list[bytes] = []
     missing = MOST_UNPACKED + 1
-    while packed and missing > 0:
-        unpacker = _UNPACKERS[chunk.compression]()
-        while not unpacker.eof and missing > 0:
-            try:
-                piece = unpacker.decompress(packed, min(missing, PIECE_BYTES))
-            except (OSError, RuntimeError) as error:
-                raise ValueError(str(error)) from None
-            packed, missing = b"", missing - len(piece)
-            if not piece and unpacker.needs_input:
-                return b"".join(pieces)  # the chunk is cut off
-            pieces.append(piece)
-        packed = unpacker.unused_data or b""
+    while not unpacker.eof and missing > 0:
+        try:
+            piece = unpacker.decompress(packed, min(missing, PIECE_BYTES))
+        except (OSError, RuntimeError) as error:
+            raise ValueError(str(error)) from None
+        packed, missing = b"", missing - len(piece)
+        if not piece and unpacker.needs_input:
+            break  # the chunk is cut off
+        pieces.append(piece)
+    if unpacker.unused_data:
+        raise ValueError("it continues after its end")
     if missing <= 0:
         raise ValueError(f"it decompresses to more than {MOST_UNPACKED} bytes")
     return b"".join(pieces)
