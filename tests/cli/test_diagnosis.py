@@ -117,6 +117,14 @@ def test_nobody_means_to_hear_itself() -> None:
     assert only(seen(command, topic("/arm/commands", "/arm", ""))).kind == "no publisher"
 
 
+@pytest.mark.parametrize("services", [[""], ["/_action/send_goal", "/_action/cancel_goal"]])
+def test_a_server_that_stands_by(services: list[str]) -> None:
+    found = only(seen(*(topic(f"/arm/home{each}/_reply", "/b /a", "/ui") for each in services)))
+    assert (found.level, found.kind) == (WARNING, "second server")
+    assert found.text == "/arm/home: /a stands by, since /b serves it already"
+    assert set(found.about) == {"/arm/home", "/a", "/b"}
+
+
 def test_of_another_type_it_is_not_the_one() -> None:
     other = topic("/front/scan", "/camera", type_name="sensor_msgs/msg/Image")
     assert only(seen(topic("/scan", "", "/avoider"), other)).kind == "no publisher"

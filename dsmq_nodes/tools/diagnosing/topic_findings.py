@@ -28,9 +28,11 @@ from dsmq_nodes.tools.graph_model import (
     TopicModel,
 )
 from dsmq_nodes.topic_names import (
+    ACTION,
     CLOCK_TOPIC,
     EMERGENCY_STOP_TOPIC,
     EVERY_NODES_TOPICS,
+    REPLY,
     TF_STATIC_TOPIC,
     TF_TOPIC,
     is_hidden,
@@ -55,6 +57,7 @@ _START_IT: Final = (
 def topic_findings(seen: Seen) -> Iterator[Finding]:
     """Yield the findings about topics, causes before their effects."""
     yield from _unpublished(seen)
+    yield from _second_servers(seen)
     yield from _types(seen)
     yield from _profiles(seen)
     yield from _causes_first(seen, [*_silent(seen)])
@@ -123,6 +126,19 @@ def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | N
             return each
     name = nearest(topic.name, [each.name for each in fitting])
     return next((each for each in fitting if each.name == name), None)
+
+
+def _second_servers(seen: Seen) -> Iterator[Finding]:
+    for topic in seen.graph.topics:
+        if not topic.name.endswith(REPLY):
+            continue
+        name = topic.name.removesuffix(REPLY).partition(f"{ACTION}/")[0]
+        for end in topic.publishers[1:]:
+            first = topic.publishers[0].node
+            text = f"{name}: {end.node} stands by, since {first} serves it already"
+            advice = "Stop one of them if it is started twice, else give it another name: "
+            advice += f"`remap: {{{base_name(name)}: ...}}`"
+            yield Finding(WARNING, "second server", (name, end.node, first), text, advice)
 
 
 def _types(seen: Seen) -> Iterator[Finding]:
