@@ -98,7 +98,15 @@ def test_what_has_no_rate_has_no_rate_of_0_hz() -> None:
 def test_a_graph_that_is_replaced_by_a_newer_one_is_not_dropped() -> None:
     lost = [SubscriptionStatistics(topic=name, dropped=2) for name in ("/dsmq/graph", "/scan")]
     _, row = summary([NodeStatistics(name="/b", subscriptions=lost)])
-    assert row.split()[5] == "2"
+    assert row.split() == ["/b", "0", "0", "2"]
+
+
+def test_the_summary_has_no_column_without_a_value() -> None:
+    head, row = summary([NodeStatistics(name="/plant1/controller")])
+    assert head.split() == ["node", "sent", "received", "dropped"]
+    assert len(head) == len(row)
+    head, *_ = summary([NodeStatistics(name="/a"), NodeStatistics(name="/b", rate_hz=10.0)])
+    assert head.split() == ["node", "declared", "sent", "received", "dropped"]
 
 
 def test_a_long_name_is_cut_in_the_summary() -> None:

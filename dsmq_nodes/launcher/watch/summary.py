@@ -12,7 +12,7 @@ _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency
 
 
 def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
-    """Return the table, line by line; empty without statistics.
+    """Return the table, line by line, without the columns that have no value; maybe empty.
 
     Latencies are those of the slowest of a node's subscriptions. The achieved rate is that of the
     timer that has the declared rate.
@@ -20,8 +20,9 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
     rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
     if not rows:
         return []
-    table = [_HEAD, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
+    filled = [n for n in range(len(_HEAD)) if any(row[n] != "-" for row in rows)]
+    table = [[row[n] for n in filled] for row in [_HEAD, *rows]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         "  ".join(
             text.ljust(width) if column == 0 else text.rjust(width)
