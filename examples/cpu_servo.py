@@ -139,7 +139,7 @@ class HostSensor(Node):
         self.publisher = self.create_publisher(HostStatus, "host_status", 10)
         self.create_timer(self.period_sec, self.measure)
         if missing := self.read().missing:
-            self.get_logger().info(f"this machine does not tell its {', '.join(missing)}")
+            self.get_logger().info(f"no sensor of this machine for {', '.join(missing)}")
 
     def measure(self) -> None:
         self.publisher.publish(self.read())
