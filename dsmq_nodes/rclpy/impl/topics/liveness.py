@@ -17,40 +17,6 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType, coun
 _INFINITE_NS: Final = 2**63 - 1
 
 
-class Deadline:
-    """Calls back each time that a period has gone by without `renew`, after the first one.
-
-    In DDS, too, nothing is late before the first message of a topic.
-    """
-
-    def __init__(self, period_sec: float, missed: Callable[[], object]) -> None:
-        self._period_sec = period_sec
-        self._missed = missed
-        self._due_sec = 0.0
-        self._is_closed = False
-
-    def renew(self) -> None:
-        """Begin a new period."""
-        begins = not self._due_sec
-        self._due_sec = time.monotonic() + self._period_sec
-        if begins:
-            io.soon(self._watch)
-
-    def _watch(self) -> None:
-        if self._is_closed:
-            return
-        now_sec = time.monotonic()
-        if now_sec >= self._due_sec:
-            self._due_sec = now_sec + self._period_sec
-            self._missed()
-        delay_sec = max(self._due_sec - now_sec, 0.0)
-        asyncio.get_running_loop().call_later(delay_sec, self._watch)
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._is_closed = True
-
-
 class Lease:
     """A lease that must be renewed in time: it begins with the first `renew`, and may begin again.
 
@@ -90,6 +56,20 @@ class Lease:
     def close(self) -> None:
         """Stop watching."""
         self._is_closed = True
+
+
+class Deadline(Lease):
+    """A lease that begins again whenever it expires, and calls `missed` each time.
+
+    In DDS, too, nothing is late before the first message of a topic.
+    """
+
+    def __init__(self, period_sec: float, missed: Callable[[], object]) -> None:
+        def expired() -> None:
+            self.renew()
+            missed()
+
+        super().__init__(period_sec, expired)
 
 
 class Liveliness:
