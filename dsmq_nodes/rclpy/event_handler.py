@@ -12,7 +12,7 @@ from dsmq_nodes.rclpy.impl.topics.event_handle import EventHandle
 from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.qos import qos_policy_name_from_kind
-from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
+from dsmq_nodes.rclpy.waitable import NumberOfEntities, SelfWaking
 
 QoSPublisherEventType = PublisherEventType
 QoSSubscriptionEventType = SubscriptionEventType
@@ -29,10 +29,8 @@ IncompatibleTypeInfo = infos.rmw_incompatible_type_status_t
 _Callback = Callable[[Any], Any] | None
 
 
-class EventHandler(Waitable):
+class EventHandler(SelfWaking):
     """Calls a callback when an event has happened."""
-
-    wakes_itself = True
 
     def __init__(
         self,
@@ -46,12 +44,6 @@ class EventHandler(Waitable):
         self.event_type = event_type
         self.callback = callback
         self._event = EventHandle(parent_impl, event_type)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: Any) -> None:
-        return None
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether the event has happened."""
@@ -71,9 +63,6 @@ class EventHandler(Waitable):
     def get_num_entities(self) -> NumberOfEntities:
         """Return the number of entities: one event."""
         return NumberOfEntities(num_events=1)
-
-    def add_to_wait_set(self, wait_set: Any) -> None:
-        """Do nothing: the event wakes the executor itself."""
 
     def destroy(self) -> None:
         """Destroy the handler."""

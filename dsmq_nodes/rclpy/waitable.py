@@ -110,3 +110,18 @@ class Waitable:
     def add_to_wait_set(self, wait_set: Any) -> None:
         """Add its entities to a wait set."""
         raise NotImplementedError("Must be implemented by subclass")
+
+
+class SelfWaking(Waitable):
+    """A waitable of this library: it wakes the executor itself, and needs no wait set."""
+
+    wakes_itself = True
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Do nothing: the entities wake the executor themselves."""

@@ -19,7 +19,7 @@ from dsmq_nodes.rclpy.qos import (
 )
 from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
-from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
+from dsmq_nodes.rclpy.waitable import NumberOfEntities, SelfWaking
 
 _ENDED = {4, 5, 6}  # succeeded, canceled, aborted
 _FEEDBACK_QOS = QoSProfile(depth=10)
@@ -96,10 +96,8 @@ def _wait_for(future: Future[Any]) -> Any:
     return future.result()
 
 
-class ActionClient(Waitable):
+class ActionClient(SelfWaking):
     """Sends goals to an action's server."""
-
-    wakes_itself = True
 
     def __init__(
         self,
@@ -141,12 +139,6 @@ class ActionClient(Waitable):
         self._logger = node.get_logger().get_child("action_client")
 
     # What has come
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: Any) -> None:
-        return None
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a response, feedback or a status has arrived."""
@@ -256,9 +248,6 @@ class ActionClient(Waitable):
         """Return the numbers of entities: three clients and two subscriptions."""
         return NumberOfEntities(num_subs=2, num_clients=3)
 
-    def add_to_wait_set(self, wait_set: Any) -> None:
-        """Do nothing: the entities wake the executor themselves."""
-
     # Sending
 
     def send_goal(self, goal: Any, **kwargs: Any) -> Any:
@@ -291,11 +280,17 @@ class ActionClient(Waitable):
         if feedback_callback is not None:
             self._feedback_callbacks[bytes(request.goal_id.uuid)] = feedback_callback
         future: Future[Any] = Future()
+        about = (request.goal_id, future)
+        return self._send("goal", request, future, self._pending_goal_requests, about)
+
+    def _send(
+        self, name: str, request: Any, future: Future[Any], pending: dict[int, Any], about: Any
+    ) -> Future[Any]:
+        """Send a request; `about` waits among the pending ones for its response."""
         self.add_future(future)
-        self._entities.check_for("goal")
+        self._entities.check_for(name)
         with self._lock:
-            sequence = self._entities.goal.send_request(request)
-            self._pending_goal_requests[sequence] = request.goal_id, future
+            pending[getattr(self._entities, name).send_request(request)] = about
         return future
 
     def _generate_random_uuid(self) -> Any:
@@ -311,24 +306,15 @@ class ActionClient(Waitable):
         request = self._action_type.Impl.CancelGoalService.Request()
         request.goal_info.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
-        self.add_future(future)
-        self._entities.check_for("cancel")
-        with self._lock:
-            sequence = self._entities.cancel.send_request(request)
-            self._pending_cancel_requests[sequence] = future
-        return future
+        return self._send("cancel", request, future, self._pending_cancel_requests, future)
 
     def _get_result_async(self, goal_handle: ClientGoalHandle) -> Future[Any]:
         self._check_handle(goal_handle)
         request = self._action_type.Impl.GetResultService.Request()
         request.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
-        self.add_future(future)
-        self._entities.check_for("result")
-        with self._lock:
-            sequence = self._entities.result.send_request(request)
-            self._pending_result_requests[sequence] = bytes(request.goal_id.uuid), future
-        return future
+        about = (bytes(request.goal_id.uuid), future)
+        return self._send("result", request, future, self._pending_result_requests, about)
 
     def server_is_ready(self) -> bool:
         """Whether the action has a server; raises an RCLError after a shutdown by a signal."""

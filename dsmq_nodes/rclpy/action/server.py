@@ -28,7 +28,7 @@ from dsmq_nodes.rclpy.qos import (
 )
 from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
-from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
+from dsmq_nodes.rclpy.waitable import NumberOfEntities, SelfWaking
 
 _FEEDBACK_QOS = QoSProfile(depth=10)
 _UNKNOWN, _ACCEPTED, _EXECUTING, _CANCELING, _SUCCEEDED, _CANCELED, _ABORTED = range(7)
@@ -199,10 +199,8 @@ def default_cancel_callback(cancel_request: Any) -> CancelResponse:
     return CancelResponse.REJECT
 
 
-class ActionServer(Waitable):
+class ActionServer(SelfWaking):
     """Executes goals."""
-
-    wakes_itself = True
 
     def __init__(
         self,
@@ -258,12 +256,6 @@ class ActionServer(Waitable):
         return int(self._node.get_clock().now().nanoseconds)
 
     # What has come
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: Any) -> None:
-        return None
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a request has arrived, or a result has expired."""
@@ -414,9 +406,6 @@ class ActionServer(Waitable):
     def get_num_entities(self) -> NumberOfEntities:
         """Return the numbers of entities: three services and a timer."""
         return NumberOfEntities(num_timers=1, num_services=3)
-
-    def add_to_wait_set(self, wait_set: Any) -> None:
-        """Do nothing: the entities wake the executor themselves."""
 
     # What goals do
 
