@@ -498,11 +498,18 @@ class Node:
             raise wrong_arguments(_SERVICE_END.format(end), self.__handle, srv_type, given, qos)
         return self.__final_name(name, is_service=True)
 
+    def __add(self, kind: list[Any], entity: Any) -> None:
+        if hasattr(entity, "callback_group"):  # a publisher has none, its events have
+            entity.callback_group.add_entity(entity)  # before an executor sees it
+        kind.append(entity)
+        self.__waitables += getattr(entity, "event_handlers", ())
+        self._wake_executor()
+
     def __keep(self, kind: list[Any], entity: Any) -> None:
         entity._lifetime = self.__lifetime  # noqa: SLF001
         end = entity.handle.destroy_when_not_in_use
         weakref.finalize(entity, io.soon, end).atexit = False
-        kind.append(entity)
+        self.__add(kind, entity)
 
     def create_publisher(
         self,
@@ -550,9 +557,6 @@ class Node:
             handle.destroy_when_not_in_use()
             raise
         self.__keep(self.__publishers, publisher)
-        for each in publisher.event_handlers:
-            self.add_waitable(each)
-        self._wake_executor()
         return publisher
 
     def create_subscription(
@@ -610,11 +614,7 @@ class Node:
         except Exception:
             handle.destroy_when_not_in_use()
             raise
-        group.add_entity(subscription)
         self.__keep(self.__subscriptions, subscription)
-        for each in subscription.event_handlers:
-            self.add_waitable(each)
-        self._wake_executor()
         return subscription
 
     def create_client(
@@ -635,9 +635,7 @@ class Node:
         final = self.__final_service(srv_name, srv_type, qos_profile, "Client")
         handle = ClientHandle(self.__handle, srv_type, final, qos_profile)
         client = Client(self.context, handle, srv_type, srv_name, qos_profile, group)
-        group.add_entity(client)
         self.__keep(self.__clients, client)
-        self._wake_executor()
         return client
 
     def create_service(
@@ -659,9 +657,7 @@ class Node:
         final = self.__final_service(srv_name, srv_type, qos_profile, "Service")
         handle = ServiceHandle(self.__handle, srv_type, final, qos_profile)
         service = Service(handle, srv_type, srv_name, callback, group, qos_profile)
-        group.add_entity(service)
         self.__keep(self.__services, service)
-        self._wake_executor()
         return service
 
     def create_timer(
@@ -689,9 +685,7 @@ class Node:
             autostart=autostart,
         )
         timer._wake = self.__handle.wake  # noqa: SLF001
-        group.add_entity(timer)
-        self.__timers.append(timer)
-        self._wake_executor()
+        self.__add(self.__timers, timer)
         return timer
 
     def create_guard_condition(
@@ -705,9 +699,7 @@ class Node:
         group = callback_group or self._default_callback_group
         guard = GuardCondition(callback, group, context=self.context)
         guard.handle.wake = self.__handle.wake
-        group.add_entity(guard)
-        self.__guards.append(guard)
-        self._wake_executor()
+        self.__add(self.__guards, guard)
         return guard
 
     def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
