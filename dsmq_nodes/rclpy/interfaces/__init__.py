@@ -9,10 +9,7 @@ from dsmq_nodes.rclpy.interfaces.registry import (
     class_named,
     conversion_of,
     from_ros,
-    is_ros_class,
-    message_class_of,
     ros_class,
-    service_class_of,
     service_named,
     to_ros,
 )

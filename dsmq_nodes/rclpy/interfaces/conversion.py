@@ -21,13 +21,11 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.from_definition import attribute_of
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
-from dsmq_nodes.messages.schema.ros_base import INTEGERS
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
-from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES
+from dsmq_nodes.rclpy.interfaces.field_checks import INTEGER_RANGES, TYPECODES
 from dsmq_nodes.rclpy.interfaces.message_class import as_array, is_ndarray
 
 _BYTES: Final = frozenset(("uint8", "char", "byte"))
-_RANGES: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
 _FLOAT32: Final = struct.Struct("f")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -176,8 +174,8 @@ class Conversion:
 
 def _fast_test(kind: FieldType) -> str:
     """Return an expression that is true for nearly every valid value; `{}` stands for the value."""
-    if kind.base in _RANGES:
-        low, high = _RANGES[kind.base]
+    if kind.base in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[kind.base]
         return f"({{}}).__class__ is int and {low} <= v <= {high}"
     python = {"bool": "bool", "float32": "float", "float64": "float"}.get(kind.base)
     return f"({{}}).__class__ is {python or 'str'}"
@@ -207,7 +205,7 @@ class _Checker:
 
     def one(self, value: Any) -> Any:
         base = self.kind.base
-        if base in _RANGES:
+        if base in INTEGER_RANGES:
             return self._integer(value)
         if base.startswith("float"):
             return self._float(value)
@@ -244,7 +242,7 @@ class _Checker:
             number = operator.index(value)
         except TypeError:
             raise self._type_error(value, "an int") from None
-        low, high = _RANGES[self.kind.base]
+        low, high = INTEGER_RANGES[self.kind.base]
         if not low <= number <= high:
             raise OverflowError(f"{self.where}: {number} is not in [{low}, {high}]")
         return number
@@ -299,9 +297,9 @@ def _plain_type(kind: FieldType) -> Any:
         return bool if kind.base == "bool" else float
     if kind.base == "byte":
         return Annotated[int, msgspec.Meta(ge=0, le=255)]
-    if kind.base not in _RANGES:
+    if kind.base not in INTEGER_RANGES:
         return str
-    low, high = _RANGES[kind.base]
+    low, high = INTEGER_RANGES[kind.base]
     # msgspec's limits are of 64 bits with a sign.
     return Annotated[int, msgspec.Meta(ge=low, le=min(high, 2**63 - 1))] if high < 2**63 else int
 

@@ -31,6 +31,8 @@ TYPECODES: Final = {
     "float64": "d",
 }
 """The numbers that sequences hold in an `array.array`, with its typecode."""
+INTEGER_RANGES: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
+"""The least and the largest value of each type of integers."""
 _FLOATS: Final = {
     "float32": ("float", 3.402823466e38, "3.402823466e+38"),
     "float64": ("double", 1.7976931348623157e308, "1.7976931348623157e+308"),
@@ -55,7 +57,7 @@ def check_of(name: str, kind: FieldType, message_class: type | None) -> Check:
         return _short_text(
             kind.text_limit, f"{whole} string value not longer than {kind.text_limit}"
         )
-    return _number_or_text(whole, kind)
+    return _number_check(whole, kind)
 
 
 def check_names(message: Any, given: dict[str, Any]) -> None:
@@ -68,29 +70,34 @@ def check_names(message: Any, given: dict[str, Any]) -> None:
     assert not unknown, f"Invalid arguments passed to constructor: {', '.join(unknown)}"
 
 
-def _number_or_text(whole: str, kind: FieldType) -> Check:
+def _number_check(whole: str, kind: FieldType) -> Check:
     python = _python_type(kind.base)
     of_type = f"{whole} of type '{python.__name__}'"
-    if kind.base in _INTEGERS:
-        low, high = _INTEGERS[kind.base]
-        return _integer(low, high, of_type, f"{whole} {_range_text(kind.base, 'an ')}")
-    if kind.base in _FLOATS:
-        word, limit, text = _FLOATS[kind.base]
-        return _float(limit, of_type, f"{whole} a {word} in [-{text}, {text}]")
-    return _of_class(python, of_type)
+    if kind.base in INTEGER_RANGES:
+        in_range = f"{whole} {_range_text(kind.base, 'an ')}"
+    elif kind.base in _FLOATS:
+        word, _, text = _FLOATS[kind.base]
+        in_range = f"{whole} a {word} in [-{text}, {text}]"
+    else:  # a bool or a text
+        return _of_class(python, of_type)
+    fits = _fits(kind)
 
+    def check(value: Any) -> bool:
+        assert isinstance(value, python), of_type
+        assert fits(value), in_range
+        return False
 
-_INTEGERS: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
+    return check
 
 
 def _python_type(base: str) -> type:
-    if base in _INTEGERS:
+    if base in INTEGER_RANGES:
         return int
     return {"bool": bool, "byte": bytes, "float32": float, "float64": float}.get(base, str)
 
 
 def _range_text(base: str, article: str) -> str:
-    low, high = _INTEGERS[base]
+    low, high = INTEGER_RANGES[base]
     return f"{article}{'unsigned ' if low == 0 else ''}integer in [{low}, {high}]"
 
 
@@ -115,24 +122,6 @@ def _short_text(limit: int, text: str) -> Check:
     def check(value: Any) -> bool:
         assert isinstance(value, str | UserString), text
         assert len(value) <= limit, text
-        return False
-
-    return check
-
-
-def _integer(low: int, high: int, of_type: str, in_range: str) -> Check:
-    def check(value: Any) -> bool:
-        assert isinstance(value, int), of_type
-        assert low <= value <= high, in_range
-        return False
-
-    return check
-
-
-def _float(limit: float, of_type: str, in_range: str) -> Check:
-    def check(value: Any) -> bool:
-        assert isinstance(value, float), of_type
-        assert not abs(value) > limit or math.isinf(value), in_range
         return False
 
     return check
@@ -167,7 +156,7 @@ def _list_words(kind: FieldType, item: type) -> list[str]:
     if kind.text_limit is not None:
         words.append(f"and each string value not longer than {kind.text_limit}")
     words.append(f"and each value of type '{item.__name__}'")
-    if kind.base in _INTEGERS:
+    if kind.base in INTEGER_RANGES:
         words.append(f"and each {_range_text(kind.base, '')}")
     elif kind.base in _FLOATS:
         word, limit, _ = _FLOATS[kind.base]
@@ -182,8 +171,8 @@ def _length_of(kind: FieldType) -> Callable[[int], bool]:
 
 
 def _fits(kind: FieldType) -> Callable[[Any], bool]:
-    if kind.base in _INTEGERS:
-        low, high = _INTEGERS[kind.base]
+    if kind.base in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[kind.base]
         return lambda value: bool(low <= value <= high)
     if kind.base in _FLOATS:
         limit = _FLOATS[kind.base][1]

@@ -19,7 +19,6 @@ from dsmq_nodes.messages.schema.definition import message_definition
 from dsmq_nodes.messages.schema.from_definition import message_from_definition
 from dsmq_nodes.messages.schema.interface_folders import add_share, definition_in_folders
 from dsmq_nodes.messages.schema.interface_text import MessageDefinition
-from dsmq_nodes.messages.service_base import Service
 from dsmq_nodes.rclpy.interfaces.conversion import Conversion
 from dsmq_nodes.rclpy.interfaces.message_class import make_message_class
 from dsmq_nodes.rclpy.interfaces.service_class import (
@@ -64,15 +63,6 @@ def from_ros(message: Any) -> Message:
     return conversion_of(type(message)).from_ros(message)
 
 
-def message_class_of(cls: type) -> type[Message]:
-    """Return our class of a message class in ROS's clothes, or of a subclass of it.
-
-    Raises:
-        TypeError: it is no such class.
-    """
-    return conversion_of(cls).message_class
-
-
 def conversion_of(cls: type) -> Conversion:
     """Return the conversion of a message class in ROS's clothes, or of a subclass of it.
 
@@ -86,11 +76,6 @@ def conversion_of(cls: type) -> Conversion:
         if base in _by_class:
             return _by_class[base]
     raise TypeError(f"{cls!r} is no message class of ROS")
-
-
-def is_ros_class(cls: object) -> bool:
-    """Whether something is a message class in ROS's clothes."""
-    return isinstance(cls, type) and any(base in _by_class for base in cls.__mro__)
 
 
 @cache
@@ -203,10 +188,3 @@ def _nested(annotation: Any) -> Iterator[type[Message]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _nested(inner)
-
-
-def service_class_of(service: type[Service]) -> Any:
-    """Return the service class in ROS's clothes of one of ours."""
-    for part in (service.Request, service.Response):
-        _register(part)
-    return service_named(service.type_name)
