@@ -1,6 +1,7 @@
 """dsmq_msgs: the reports of the broker and the nodes, on topics like any other.
 
-are published by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
+`/dsmq/graph` (Graph) and `/dsmq/statistics` (BrokerStatistics) are published by the broker,
+`/dsmq/nodes` (NodeStatistics) by every node once a second.
 
 The launcher publishes `/dsmq/launch/state` (LaunchState), receives LaunchCommand messages on
 `/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`. It also publishes

@@ -19,6 +19,7 @@ import msgspec
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, MessageError, TransformException
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.rosbridge.operation import number_in
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.geometry import TransformStamped
@@ -94,10 +95,10 @@ class TransformFeed:
             CommandError: the request is invalid.
         """
         self._target, self._sources = _frames_in(request)
-        self._angle_rad = _number(request, "angular_thres")
-        self._distance_m = _number(request, "trans_thres")
+        self._angle_rad = number_in(request, "angular_thres")
+        self._distance_m = number_in(request, "trans_thres")
         least_hz, most_hz = _RATES_HZ
-        rate_hz = _number(request, "rate") or _DEFAULT_HZ
+        rate_hz = number_in(request, "rate") or _DEFAULT_HZ
         self._period_sec = 1 / min(max(rate_hz, least_hz), most_hz)
         self._client, self._shared, self._send = client, shared, send
         self._sent: dict[str, TransformStamped] = {}
@@ -202,10 +203,3 @@ def _frames_in(request: Any) -> tuple[str, list[str]]:
     if len(names) > _MOST_FRAMES:
         raise CommandError(f"there may be at most {_MOST_FRAMES} source_frames")
     return target.lstrip("/"), [each.lstrip("/") for each in names]
-
-
-def _number(request: Any, field: str) -> float:
-    value = request.get(field) or 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise CommandError(f"{field!r} has to be a number of 0 or more, not {value!r:.60}")
-    return float(value)
