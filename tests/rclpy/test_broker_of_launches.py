@@ -99,4 +99,5 @@ def test_a_broker_that_was_killed_is_started_again(start: START) -> None:
     first.wait_for(f"the broker {ADDRESS} has ended: it is started again")
     until(lambda: broker_pids() - {broker}, "another broker")
     until(is_listening, "another broker")
+    first.wait_for("the broker is back")  # it waits for a first peer for half a minute
     assert first.interrupt() == 0
