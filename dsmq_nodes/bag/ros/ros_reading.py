@@ -197,11 +197,8 @@ class RosBag(BagSource):
         Raises:
             BagError: the bag is damaged.
         """
-        wanted = {each.channel.topic for each in self._wanted()}
-        names = wanted if topics is None else wanted & set(topics)
-        parts = [file.records(names, start_ns, end_ns) for file in self.files]
         sequence: dict[Channel, int] = {}
-        for raw in heapq.merge(*parts, key=lambda record: record.log_time_ns):
+        for raw in self._packed_records(start_ns, end_ns, topics):
             if not self._is_read(raw.channel):
                 continue
             channel = self._channel(raw.channel)
@@ -212,6 +209,31 @@ class RosBag(BagSource):
                 continue
             number = sequence[channel] = sequence.get(channel, 0) + 1
             yield raw._replace(channel=channel, sequence=number, data=data)
+
+    def raw_records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
+        """Yield the messages in their own encoding, by time.
+
+        Raises:
+            BagError: the bag is damaged.
+        """
+        for raw in self._packed_records(start_ns, end_ns, topics):
+            try:
+                yield raw._replace(data=_unpacked(raw))
+            except ValueError as error:
+                note_omitted(self, raw, error)
+
+    def _packed_records(
+        self, start_ns: int | None, end_ns: int | None, topics: Collection[str] | None
+    ) -> Iterator[Record]:
+        wanted = {each.channel.topic for each in self._wanted()}
+        names = wanted if topics is None else wanted & set(topics)
+        parts = [file.records(names, start_ns, end_ns) for file in self.files]
+        return heapq.merge(*parts, key=lambda record: record.log_time_ns)
 
     def _json(self, raw: Record) -> bytes:
         """Return a message as JSON.

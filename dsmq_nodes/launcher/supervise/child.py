@@ -110,9 +110,8 @@ def load_node_class(spec: str) -> type["Node"]:
         NodeLoadError: There is no such node class; exceptions of the module itself pass.
     """
     found = _load_class(spec)
-    from dsmq_nodes.graph.node import Node  # noqa: PLC0415  as above
-
-    if not issubclass(found, Node):
+    home = sys.modules.get("dsmq_nodes.graph.node")  # which a subclass of Node has imported
+    if home is None or not issubclass(found, home.Node):
         raise NodeLoadError(f"cannot run {spec}: it is no Node; make it a subclass of Node")
     return found
 

@@ -21,7 +21,7 @@ _MODULES: Final = {
     "launch_pytest": _TESTING,
     "launch_testing": _TESTING,
     "launch_testing_ros": _TESTING,
-    "rosbag2_py": "`dsmq_nodes.Bag` reads and writes bags (`dsmq-nodes docs bags`)",
+    "rosbags": "`pip install 'dsmq-nodes[bag,ros]'` installs it",
 }
 
 
