@@ -21,6 +21,8 @@ from examples.diffbot.robot import (
     transform,
 )
 
+LONGEST_SEC = 1.0  # between two stamps: more, or less than 0, and a clock was set in between
+
 
 class OdometryNode(Node):
     """Fuses wheel_ticks and imu to odom, and to the transform odom -> base_link."""
@@ -57,8 +59,8 @@ class OdometryNode(Node):
 
     def on_imu(self, msg: Imu) -> None:
         now_ns = msg.header.stamp.to_nanoseconds()
-        if 0 < self.imu_ns < now_ns:
-            span_sec = (now_ns - self.imu_ns) * 1e-9
+        span_sec = (now_ns - self.imu_ns) * 1e-9
+        if 0 < span_sec < LONGEST_SEC:
             self.by_gyro += msg.angular_velocity.z * span_sec
             self.turn_rate = msg.angular_velocity.z - self.bias
             self.heading += self.turn_rate * span_sec
@@ -68,15 +70,18 @@ class OdometryNode(Node):
         before, self.ticks = self.ticks, msg
         now_ns = msg.header.stamp.to_nanoseconds()
         then_ns, self.ticks_ns = self.ticks_ns, now_ns
-        if before is None or now_ns <= then_ns:
+        if before is None:
             return
         span_sec = (now_ns - then_ns) * 1e-9
         left = (msg.left - before.left) * METRES_PER_TICK
         right = (msg.right - before.right) * METRES_PER_TICK
-        self.learn_bias((right - left) / TRACK_M, span_sec)
+        if 0 < span_sec < LONGEST_SEC:
+            self.learn_bias((right - left) / TRACK_M, span_sec)
+            self.speed = (left + right) / 2 / span_sec
+        else:
+            self.by_wheels = self.by_gyro = self.while_sec = 0.0
         ahead = (self.heading_then + self.heading) / 2
         self.heading_then = self.heading
-        self.speed = (left + right) / 2 / span_sec
         self.driven_m += abs(left + right) / 2
         self.x += (left + right) / 2 * math.cos(ahead)
         self.y += (left + right) / 2 * math.sin(ahead)

@@ -10,6 +10,8 @@ from dsmq_nodes.messages import Bool, JointState, Odometry, Twist
 from examples.diffbot.robot import BODY_RADIUS_M, TRACK_M, WHEEL_RADIUS_M, frame, quaternion
 from examples.diffbot.world import World
 
+MOST_SEC = 0.1  # at once: after a pause of the process the robot would be behind the next wall
+
 
 class Plant(Node):
     """Turns wheel commands into motion, and tells what is true; sensors tell less.
@@ -63,7 +65,8 @@ class Plant(Node):
 
     def step(self) -> None:
         now_sec = self.get_clock().monotonic_sec()
-        span_sec, self.moved_sec = now_sec - self.moved_sec, now_sec  # longer after a late tick
+        span_sec = min(now_sec - self.moved_sec, MOST_SEC)  # longer after a late tick
+        self.moved_sec = now_sec
         left, right = (self.turn_wheel(wheel, span_sec) for wheel in (0, 1))
         speed, turn_rate = (left + right) / 2, (right - left) / TRACK_M
         ahead = self.heading + turn_rate * span_sec / 2

@@ -23,6 +23,7 @@ from dsmq_nodes.testing import Graph, Observed
 from dsmq_nodes.tf import Buffer, TransformListener
 from examples.diffbot import Avoider, Mapper, Plant, Safety
 from examples.diffbot.monitor import MOST_POINTS, Point, extend
+from examples.diffbot.odometry import OdometryNode
 from examples.diffbot.robot import BODY_RADIUS_M, WheelTicks, pose_of
 from examples.diffbot.world import SIZE_M, World
 
@@ -158,6 +159,32 @@ def test_it_stands_still_when_a_link_of_the_chain_falls_silent(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("step_sec", [10_800, -10_800])
+def test_a_clock_that_is_set_turns_no_odometry(graph: Graph, step_sec: int) -> None:
+    odometry = graph.add(OdometryNode)
+    imu, ticks = Imu(), WheelTicks()
+    for n in range(1, 201):
+        at_ns = (20_000 + step_sec * (n > 100)) * 10**9 + n * 10**7
+        imu.angular_velocity.z = 0.01 + (0.005 if n % 2 else -0.005)  # its bias and noise
+        imu.header.stamp = ticks.header.stamp = Time.from_nanoseconds(at_ns)
+        graph.inject("imu", imu)
+        if n % 2:
+            graph.inject("wheel_ticks", ticks)
+        graph.run_for(0.001)
+    assert odometry.bias == pytest.approx(0.01, abs=0.002)
+    assert odometry.heading == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_pause_of_the_process_leaps_over_no_wall(graph: Graph) -> None:
+    plant = graph.add(Plant)
+    plant.on_command(FORWARD)
+    graph.run_for(0.2)
+    plant.moved_sec -= 30.0
+    plant.step()
+    assert plant.world.distance(plant.x, plant.y) > BODY_RADIUS_M
+    assert plant.x < 1.3  # it has begun at 1 m
+
+
 def test_a_bump_presses_the_emergency_stop() -> None:
     with diffbot(1, "/monitor", "/mapper", "/avoider") as graph:
         truth, stop = graph.observe(Odometry, "ground_truth"), graph.observe(Bool, "emergency_stop")
