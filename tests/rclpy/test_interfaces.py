@@ -41,6 +41,7 @@ SHARE = Path(dsmq_nodes.__file__).parent / "rclpy" / "share"
 STANDARD = sorted(name for name in standard_interfaces() if not name.startswith("dsmq"))
 SHARED = [f"{p.parts[-3]}/msg/{p.stem}" for p in SHARE.glob("*/msg/*.msg")]
 MESSAGES = [*(name for name in STANDARD if "/msg/" in name), *sorted(SHARED)]
+ACTIONS = sorted(f"{p.parts[-3]}/action/{p.stem}" for p in SHARE.glob("*/action/*.action"))
 Twist = class_named("geometry_msgs/msg/Twist")
 String = class_named("std_msgs/msg/String")
 
@@ -110,6 +111,15 @@ def messages(draw: st.DrawFn, name: str) -> Any:
     cls = class_named(name)
     pairs = zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True)
     return cls(**{field: draw(values(kind)) for field, kind in pairs})
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_that_is_only_a_file_has_its_classes(name: str) -> None:
+    made = action_named(name)
+    goal = made.Impl.SendGoalService.Request(goal=made.Goal())
+    conversion = conversion_of(type(goal))
+    assert conversion.from_json(conversion.to_json(goal)) == goal
+    assert made.Result() != made.Feedback()
 
 
 @given(st.data())
