@@ -89,6 +89,28 @@ def test_commands_that_an_outage_delayed_move_nothing(connect: Any, *, has_late_
         assert base.speed == 3.0
 
 
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_commands_that_waited_while_the_gateway_stood_still_move_nothing(
+    *, reads_first: bool
+) -> None:
+    with Graph() as graph:
+        base = graph.add(Base)
+        outbox, drive = by_rosbridge(graph, hub_in(graph))
+        graph.run_for(3.0)
+        assert outbox.asks()
+        outbox.answered()
+        outbox.heard()
+        drive(1.0)
+        outbox.heard()
+        graph.run_for(5.0)  # it was not there to send a ping
+        assert reads_first or outbox.asks()
+        outbox.heard()
+        drive(2.0)
+        graph.run_for(0.1)
+        assert base.obeyed == [1.0]
+        assert base.commands.subscription.late == 1
+
+
 @pytest.mark.parametrize("answers_after_sec", [0.3, 1.2, None])
 def test_commands_of_a_client_that_answers_late_or_never_are_obeyed(
     answers_after_sec: float | None,

@@ -89,7 +89,7 @@ class HubClient:
             writer.close()
             raise CommandError(f"{topic} already has the type {known}, not {type_name:.80}")
         self._writers[id(writer)] = writer
-        self._ask()
+        self.outbox.follow(publishes=True)
         return writer
 
     def release(self, endpoint: HubReader | HubWriter) -> None:
@@ -97,11 +97,7 @@ class HubClient:
         endpoint.close()
         self._readers.pop(id(endpoint), None)
         self._writers.pop(id(endpoint), None)
-        self._ask()
-
-    def _ask(self) -> None:
-        self.outbox.publishes = bool(self._writers)
-        self.outbox.on_news()
+        self.outbox.follow(publishes=bool(self._writers))
 
     async def call(self, service: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
         """Call a service as `Hub.call` does.

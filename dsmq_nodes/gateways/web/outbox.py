@@ -8,10 +8,10 @@ Data in the buffers of both kernels cannot be withdrawn, and may be seconds of p
 therefore follows a message; while its pong is late, messages wait here, where newer ones may
 replace them.
 
-What the client sends may be old too: after an outage of the network, TCP delivers the commands of a
-hand that has let go since. A client that publishes is therefore pinged all the time. If it was
-silent while a pong was late, what comes then may be from the beginning of the silence, until the
-pong of a later ping comes.
+What the client sends may be old too: after an outage of the network, or when this process stood
+still, TCP delivers the commands of a hand that has let go since. A client that publishes is
+therefore pinged all the time. If it was silent while a ping or a pong was late, what comes then may
+be from the beginning of the silence, until the pong of a later ping comes.
 """
 
 import math
@@ -39,7 +39,6 @@ class Outbox:
     Attributes:
         dropped: the number of messages of each topic dropped because the client did not read.
         end_reason: why to disconnect the client; empty if not.
-        publishes: whether the client publishes, and is pinged each `ASK_SEC`.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class Outbox:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.end_reason = ""
-        self.publishes = False
         self.on_news: Callable[[], None] = lambda: None
         self._most_bytes = most_bytes
         self._now_sec = now_sec
@@ -60,7 +58,8 @@ class Outbox:
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
-        self._ask_again_sec = -math.inf
+        self._publishes = False
+        self._ask_again_sec = 0.0
         self._is_behind = False  # frames have waited ever since one was taken
         self._heard_sec = math.inf  # of a client that has answered a ping
         self._silence = 0.0, -math.inf  # before messages that are delayed: its begin and its end
@@ -155,16 +154,32 @@ class Outbox:
     def asks(self) -> bool:
         """Whether to send a ping now; `answered` is then called at its pong."""
         now_sec = self._now_sec()
-        is_due = self._is_unasked or (self.publishes and now_sec >= self._ask_again_sec)
+        is_due = self._is_unasked or (self._publishes and now_sec >= self._ask_again_sec)
         if not is_due or self._asked_sec is not None:
             return False
-        self._is_unasked, self._asked_sec, self._ask_again_sec = False, now_sec, now_sec + ASK_SEC
+        self._is_unasked = False
+        # If this process stood still, the ping counts from the time when it was due.
+        self._asked_sec = min(now_sec, self._ask_again_sec) if self._publishes else now_sec
+        self._ask_again_sec = now_sec + ASK_SEC
         return True
+
+    def follow(self, *, publishes: bool) -> None:
+        """Note whether the client publishes; if so, it is pinged each `ASK_SEC`."""
+        if publishes and not self._publishes:
+            self._ask_again_sec = self._now_sec()
+        self._publishes = publishes
+        self.on_news()
+
+    @property
+    def wait_sec(self) -> float | None:
+        """How long to wait for news at most, until a ping is due."""
+        return ASK_SEC if self._publishes else None
 
     def answered(self) -> None:
         """Note that the client has read everything up to the ping."""
         self.heard()
         self._heard_sec = self._now_sec()
+        self._ask_again_sec = max(self._ask_again_sec, self._heard_sec)
         if self._asked_sec is not None and self._asked_sec >= self._silence[1]:
             self._silence = 0.0, -math.inf
         self._asked_sec = None
@@ -173,7 +188,8 @@ class Outbox:
     def heard(self) -> None:
         """Note that something has come from the client."""
         now_sec = self._now_sec()
-        if self._is_late and now_sec - self._heard_sec > _LATE_SEC:
+        is_overdue = self._publishes and now_sec - self._ask_again_sec > _LATE_SEC
+        if (self._is_late or is_overdue) and now_sec - self._heard_sec > _LATE_SEC:
             self._silence = self._heard_sec, now_sec
         if self._heard_sec < math.inf:
             self._heard_sec = now_sec

@@ -29,7 +29,7 @@ from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
 from dsmq_nodes.gateways.web.connections import Connections
 from dsmq_nodes.gateways.web.half_read import HalfRead
 from dsmq_nodes.gateways.web.hub_client import HubClient
-from dsmq_nodes.gateways.web.outbox import ASK_SEC, Outbox
+from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
 from dsmq_nodes.gateways.web.speaker import Connect, Speaker, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
@@ -390,7 +390,7 @@ class WebServer:
                     await socket_.close(code=1008, message=reason)
                     return
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(ASK_SEC if outbox.publishes else None):
+                    async with asyncio.timeout(outbox.wait_sec):
                         await news.wait()
         except ConnectionError:
             pass  # the reader detects it, too

@@ -93,7 +93,7 @@ def test_a_hand_that_the_network_delayed_moves_nothing() -> None:
         outbox = client.outbox
         assert outbox.asks()
         outbox.answered()
-        drive.hold(client, 0.5)
+        drive.hold(client, 0.32)
         assert outbox.asks()
         assert drive.stopped_after_sec() <= 0.3
         outbox.heard()  # after 3 s
