@@ -1,6 +1,7 @@
 """Other users of the machine, other brokers of the port: what lies there is not ours."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ from dsmq_nodes.dsmq import address
 from dsmq_nodes.dsmq.broker import listener
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.ring import leftovers
+from dsmq_nodes.errors import AddressInUseError
 from tests.dsmq.conftest import Broker, Start
 from tests.dsmq.hostile import framed
 from tests.support.ipv6 import needs_ipv6
@@ -46,6 +48,19 @@ def test_each_address_has_a_socket_of_its_own() -> None:
 )
 def test_a_socket_tells_its_address(host: str, shown: str) -> None:
     assert address.unix_address(address.unix_path(host, 30008)) == shown
+
+
+def test_a_kind_of_socket_that_the_system_lacks_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lacks(*_: object) -> socket.socket:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(socket, "socket", lacks)
+    assert listener.unix_listener(tmp_path / "127.0.0.1-1.sock") is None
+    assert "no Unix socket" in caplog.text
+    with pytest.raises(AddressInUseError, match="cannot listen on ::1 port 0: Address family not"):
+        listener.tcp_listener("::1", 0, listener.Security())
 
 
 def test_a_directory_that_others_may_write_to_is_not_used(

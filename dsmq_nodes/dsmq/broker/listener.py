@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, is_private, limit_unsent, reached_at
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.keepalive import keep_alive
@@ -163,24 +164,27 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     security.check(host)
     tls = security.tls()
     host = resolved(host)
-    sock = socket.socket(address_family(host), socket.SOCK_STREAM)
-    try:
-        # Not SO_REUSEPORT; on Linux this does not take a port that is in use.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OverflowError:
-        sock.close()
-        raise AddressInUseError(f"port {port} is no port: they go from 0 to 65535") from None
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUseError(
-                f"port {port} on {host} is in use: {_port_owner(host, port)}; stop it, or choose "
-                "another with --port"
-            ) from None
-        why = why_absent(host, error)
-        raise AddressInUseError(f"cannot listen on {host} port {port}: {why}") from None
+    with contextlib.ExitStack() as opened:
+        try:
+            # Without IPv6 in the kernel there is no such socket.
+            sock = opened.enter_context(socket.socket(address_family(host), socket.SOCK_STREAM))
+            # Not SO_REUSEPORT; on Linux this does not take a port that is in use.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            sock.listen(_BACKLOG)
+        except OverflowError:
+            raise AddressInUseError(f"port {port} is no port: they go from 0 to 65535") from None
+        except OSError as error:
+            if descriptors.is_full(error):
+                raise
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUseError(
+                    f"port {port} on {host} is in use: {_port_owner(host, port)}; stop it, or "
+                    "choose another with --port"
+                ) from None
+            why = why_absent(host, error)
+            raise AddressInUseError(f"cannot listen on {host} port {port}: {why}") from None
+        opened.pop_all()
     sock.setblocking(False)
     return Listener(sock, tls)
 
@@ -209,21 +213,22 @@ def unix_listener(path: Path) -> Listener | None:
     """Listen at `path`; None if that is not possible: then all peers use TCP."""
     if not hasattr(socket, "AF_UNIX"):
         return None
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not is_private(path.parent):
-            raise PermissionError("its directory is not this user's alone")
-        # TCP's port is ours, so this socket is of a broker that has died
-        path.unlink(missing_ok=True)
-        sock.bind(str(path))
-        path.chmod(0o600)
-        sock.listen(_BACKLOG)
-        _remove_dead(path)
-    except OSError as error:
-        logger.warning("no Unix socket at %s: %s", path, error)
-        sock.close()
-        return None
+    with contextlib.ExitStack() as opened:
+        try:
+            sock = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if not is_private(path.parent):
+                raise PermissionError("its directory is not this user's alone")
+            # TCP's port is ours, so this socket is of a broker that has died
+            path.unlink(missing_ok=True)
+            sock.bind(str(path))
+            path.chmod(0o600)
+            sock.listen(_BACKLOG)
+            _remove_dead(path)
+        except OSError as error:
+            logger.warning("no Unix socket at %s: %s", path, error)
+            return None
+        opened.pop_all()
     sock.setblocking(False)
     return Listener(sock)
 
