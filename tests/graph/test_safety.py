@@ -305,11 +305,12 @@ def test_it_stops_while_a_debugger_holds_all_threads(
     commands = button.create_publisher(Float64, "speed", 1)
     button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
     button.stop.release()
+    before = threading.gettrace()
     threading.settrace(trace)
     try:
         spin(motor, button)
     finally:
-        threading.settrace(None)
+        threading.settrace(before)
         going_on.set()
 
 
