@@ -526,7 +526,7 @@ def test_files_that_somebody_removes_meanwhile_are_told_at_the_end(
     program.send(signal.SIGINT)
     assert program.wait() == 0
     assert "run_1.mcap" in program.output
-    assert "; 1 files were removed meanwhile" in program.output
+    assert "; 1 files were removed or renamed meanwhile" in program.output
 
 
 class Tuned(Node):

@@ -305,6 +305,12 @@ def numbers() -> Sequence[Message]:
         ("my_msgs/msg/Bad", b"module {", "ros2idl", "of my_msgs/msg/Bad cannot be read"),
         ("my_msgs/msg/Bad", b"message Bad {}", "protobuf", "written in 'protobuf'"),
         ("my_msgs/msg/Bad", b"string[2000000000] x\n", "ros2msg", "is too long"),
+        (
+            "my_msgs/msg/Bad",
+            b"X x\n" + b"===\nMSG: a/X\n" * 1001,
+            "ros2msg",
+            "more than 1000 types",
+        ),
     ],
 )
 def test_one_definition_is_no_fault_of_the_others(
@@ -669,6 +675,24 @@ def test_a_damaged_database_is_read_as_far_as_it_goes(tmp_path: Path, is_cut: bo
     assert ("is cut off" in told) is is_cut
 
 
+def test_a_row_that_a_damaged_database_does_not_find_is_left_out(tmp_path: Path) -> None:
+    with Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        store = get_typestore(Stores.ROS2_HUMBLE)
+        numbers = writer.add_connection("/n", Float64.type_name, typestore=store)
+        for index in range(2000):
+            writer.write(numbers, index, double(index))
+    (path,) = (tmp_path / "bag").glob("*.db3")
+    data = bytearray(path.read_bytes())
+    row = data.index(double(9)) - 7  # the number of the row is before 5 bytes of types and a time
+    assert data[row : row + 3] == b"\x0a\x05\0"
+    data[row] = 0
+    data[-len(data) // 3 :] = bytes(len(data) // 3 + 1)
+    path.write_bytes(data)
+    found = [each.stamp for each in Bag(tmp_path / "bag")]
+    assert {8, 10} < set(found)
+    assert 9 not in found
+
+
 @pytest.mark.parametrize("kind", [None, *Rosbag1.CompressionFormat])
 def test_a_ros_1_bag_is_read_as_far_as_it_goes(
     tmp_path: Path, kind: Rosbag1.CompressionFormat | None
@@ -897,6 +921,8 @@ ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELEC
         f"CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, data);"
         f"CREATE VIEW topics AS {ENDLESS} n AS id, n AS name, n AS type, '' AS "
         "serialization_format FROM c;",
+        "CREATE TABLE topics(id, name, type, serialization_format);"
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, data AS (zeroblob(9)))",
     ],
 )
 def test_a_view_that_never_ends_is_no_table(tmp_path: Path, views: str) -> None:

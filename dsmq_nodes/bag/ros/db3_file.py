@@ -145,7 +145,8 @@ class Db3File:
         for row in self._saved or ():
             if times[0] <= row.time_ns <= times[1] and row[:2] > tuple(last):
                 with contextlib.suppress(sqlite3.DatabaseError):
-                    yield row.topic_id, row.time_ns, db.execute(query, (row.number,)).fetchone()[0]
+                    for (data,) in db.execute(query, (row.number,)):  # or none, in a damaged tree
+                        yield row.topic_id, row.time_ns, data
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -163,19 +164,20 @@ class Db3File:
                 _check_tables(db)
                 yield db
         except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
-            raise BagError(
-                f"{self.path} cannot be read as a ROS 2 bag: {one_line(str(error))}"
-            ) from None
+            why = one_line(str(error)) or type(error).__name__
+            raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {why}") from None
 
 
 def _check_tables(db: sqlite3.Connection) -> None:
-    """Refuse views, which may compute forever, and values larger than any bag has.
+    """Refuse views and columns that compute, perhaps forever, and values larger than any bag has.
 
     Raises:
-        ValueError: the file has a view in place of a table.
+        ValueError: the file has a view or such a column in place of a table of values.
     """
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE_BYTES)
-    for (name,) in db.execute("SELECT lower(name) FROM sqlite_master WHERE rootpage = 0"):
+    computed = "EXISTS (SELECT * FROM pragma_table_xinfo(sqlite_master.name) WHERE hidden > 1)"
+    query = f"SELECT lower(name) FROM sqlite_master WHERE rootpage = 0 OR {computed}"
+    for (name,) in db.execute(query):
         if name in _TABLES:
             raise ValueError(f"{name} is not a table of values")
 

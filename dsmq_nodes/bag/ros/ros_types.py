@@ -38,6 +38,7 @@ _DEEPEST: Final = 20
 _LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library generates code for each
 # A few lines can describe many objects: ten fields of a type with ten fields, and so on.
 _MOST_OBJECTS: Final = 10_000
+_MOST_TYPES: Final = 1000  # in a definition: the library takes some ms for each
 
 
 class UnknownTypeError(ValueError):
@@ -225,6 +226,8 @@ def _known_here(name: str, encoding: str) -> Any:
 
 
 def _parsed(text: str, channel: Channel) -> dict[str, Any]:
+    if max(text.count("MSG: "), text.count("struct ")) > _MOST_TYPES:
+        raise ValueError(f"it has more than {_MOST_TYPES} types")
     if channel.schema_encoding in {"ros2idl", "omgidl"}:
         text = _DIRECTIVE.sub("", text)  # the text contains what an #include names
         if not text.startswith(f"{_IDL_LINE}IDL: "):

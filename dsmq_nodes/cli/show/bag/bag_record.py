@@ -98,7 +98,7 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
     print(
         f"Recorded {recorder.messages} messages, {recorder.dropped} dropped, in {names} "
         f"({shown_bytes(sum(path.stat().st_size for path in kept))})"
-        f"{f'; {removed} files were removed meanwhile' if removed else ''}"
+        f"{f'; {removed} files were removed or renamed meanwhile' if removed else ''}"
     )
     return 0
 
