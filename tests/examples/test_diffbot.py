@@ -55,18 +55,18 @@ def speed(truth: Observed[Odometry]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # it computes, however busy the machine is
-def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around() -> None:
+def test_half_a_minute_touches_nothing_knows_where_it_is_and_what_is_around() -> None:
     with diffbot(1, "/monitor") as graph:
         truth, odom = graph.observe(Odometry, "ground_truth"), graph.observe(Odometry, "odom")
         bumper, maps = graph.observe(Bool, "bumper"), graph.observe(OccupancyGrid, "map")
-        graph.run_for(60.0)
+        graph.run_for(30.0)
     assert [msg.data for msg in bumper] == [False]
     assert min(World().distance(*pose_of(msg)[:2]) for msg in truth[::20]) > BODY_RADIUS_M
-    assert driven_m(truth) > 15.0
+    assert driven_m(truth) > 7.5
     # Four truths for each odometry; what comes in between has moved no more than 2 cm.
     pairs = zip(truth[3::4], odom, strict=False)
     off_m = [math.dist(pose_of(one)[:2], pose_of(other)[:2]) for one, other in pairs]
-    assert len(off_m) > 2900
+    assert len(off_m) > 1450
     assert max(off_m) < 0.05 * driven_m(truth)
     assert_it_is_the_world(maps[-1])
 
