@@ -10,8 +10,8 @@ replace them.
 
 What the client sends may be old too: after an outage of the network, or when this process stood
 still, TCP delivers the commands of a hand that has let go since. A client that publishes is
-therefore pinged all the time. If it was silent while a ping or a pong was late, what comes then may
-be from the beginning of the silence, until the pong of a later ping comes.
+therefore pinged all the time. If nothing came from it for `_SILENT_SEC` longer than a pong usually
+takes, what comes then may be from the beginning of the silence, until the pong of a later ping.
 """
 
 import math
@@ -28,6 +28,7 @@ MESSAGE_BYTES: Final = 2 << 20  # of waiting messages, in all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
 _STUCK_SEC: Final = 10.0
 _LATE_SEC: Final = 0.1  # a later pong is late
+_SILENT_SEC: Final = 0.5  # Wi-Fi of a phone that saves power varies by 0.2 s
 _DELAYED_SEC: Final = 1.0  # longer than delayed messages take to come; some clients answer no ping
 ASK_SEC: Final = 0.25
 _MOST_ANSWER_BYTES: Final = 64 << 20
@@ -62,6 +63,7 @@ class Outbox:
         self._ask_again_sec = 0.0
         self._is_behind = False  # frames have waited ever since one was taken
         self._heard_sec = math.inf  # of a client that has answered a ping
+        self._pong_sec = 0.0  # how long the last pong took
         self._silence = 0.0, -math.inf  # before messages that are delayed: its begin and its end
 
     @property
@@ -157,39 +159,38 @@ class Outbox:
         is_due = self._is_unasked or (self._publishes and now_sec >= self._ask_again_sec)
         if not is_due or self._asked_sec is not None:
             return False
-        self._is_unasked = False
-        # If this process stood still, the ping counts from the time when it was due.
-        self._asked_sec = min(now_sec, self._ask_again_sec) if self._publishes else now_sec
-        self._ask_again_sec = now_sec + ASK_SEC
+        self._is_unasked, self._asked_sec, self._ask_again_sec = False, now_sec, now_sec + ASK_SEC
         return True
 
     def follow(self, *, publishes: bool) -> None:
         """Note whether the client publishes; if so, it is pinged each `ASK_SEC`."""
-        if publishes and not self._publishes:
-            self._ask_again_sec = self._now_sec()
+        if publishes and not self._publishes and self._heard_sec < math.inf:
+            self._heard_sec = self._now_sec()  # until now it was not asked
         self._publishes = publishes
         self.on_news()
 
     @property
     def wait_sec(self) -> float | None:
         """How long to wait for news at most, until a ping is due."""
-        return ASK_SEC if self._publishes else None
+        if not self._publishes or self._asked_sec is not None:
+            return None
+        return max(self._ask_again_sec - self._now_sec(), 0.0)
 
     def answered(self) -> None:
         """Note that the client has read everything up to the ping."""
         self.heard()
         self._heard_sec = self._now_sec()
-        self._ask_again_sec = max(self._ask_again_sec, self._heard_sec)
-        if self._asked_sec is not None and self._asked_sec >= self._silence[1]:
-            self._silence = 0.0, -math.inf
+        if self._asked_sec is not None:
+            self._pong_sec = min(self._heard_sec - self._asked_sec, _DELAYED_SEC)
+            if self._asked_sec >= self._silence[1]:
+                self._silence = 0.0, -math.inf
         self._asked_sec = None
         self.on_news()
 
     def heard(self) -> None:
         """Note that something has come from the client."""
         now_sec = self._now_sec()
-        is_overdue = self._publishes and now_sec - self._ask_again_sec > _LATE_SEC
-        if (self._is_late or is_overdue) and now_sec - self._heard_sec > _LATE_SEC:
+        if self._publishes and now_sec - self._heard_sec > _SILENT_SEC + self._pong_sec:
             self._silence = self._heard_sec, now_sec
         if self._heard_sec < math.inf:
             self._heard_sec = now_sec
