@@ -8,15 +8,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rosbags.rosbag1 import Writer as Rosbag1
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag import Bag, BagWriter, Channel, schema_text
+from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.messages import Imu, Vector3
 from dsmq_nodes.rclpy.interfaces import class_named
 from dsmq_nodes.rclpy.packages import rosbag2_py
+from dsmq_nodes.rclpy.qos import DurabilityPolicy, QoSProfile
 from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
 from tests.rclpy.test_run import port, run, write
 
@@ -112,6 +115,33 @@ def test_a_filter_goes_on_where_the_last_one_stood(tmp_path: Path) -> None:
     assert rest(reader) == ["b1", "c1", "a2", "b2", "a3", "c2"]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [
+        ({"topics": ["a"]}, ["a", "/x/_service_event"]),
+        ({"services_events": ["/x/_service_event"]}, ["a", "b", "/x/_service_event"]),
+        ({"topics": ["a"], "services_events": ["/y/_service_event"]}, ["a"]),
+        ({"topics": ["a"], "regex": "b"}, ["a", "b"]),
+        ({"exclude_topics": ["a", "/x/_service_event"]}, ["b", "/x/_service_event"]),
+    ],
+)
+def test_service_events_have_filters_of_their_own(
+    tmp_path: Path, chosen: Any, names: list[str]
+) -> None:
+    writer = rosbag2_py.SequentialWriter()
+    writer.open(*options(tmp_path / "bag"))
+    for at, name in enumerate(["a", "b", "/x/_service_event"]):
+        writer.create_topic(rosbag2_py.TopicMetadata(name=name, type="std_msgs/msg/String"))
+        writer.write(name, serialize_message(TEXT()), at)
+    writer.close()
+    reader = opened(tmp_path / "bag")
+    reader.set_filter(rosbag2_py.StorageFilter(**chosen))
+    found = []
+    while reader.has_next():
+        found.append(reader.read_next()[0])
+    assert found == names
+
+
 def test_a_bag_of_this_kit_is_read_as_cdr(tmp_path: Path) -> None:
     path = tmp_path / "run.mcap"
     sent = Imu(linear_acceleration=Vector3(z=9.81))
@@ -126,6 +156,48 @@ def test_a_bag_of_this_kit_is_read_as_cdr(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"a message of /own cannot be read.* other/msg/Own"):
         reader.read_next()
     assert not reader.has_next()
+
+
+LATCHED = QoSProfile(depth=2, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+YAML = "- history: 1\n  depth: 1\n  reliability: 1\n  durability: 1\n"
+
+
+@STORAGES
+@pytest.mark.parametrize(
+    ("profiles", "depth"), [(YAML, 1), ([LATCHED], 2), ([QoSProfile(depth=5)], 0)]
+)
+def test_the_copy_of_a_latched_topic_is_latched(
+    tmp_path: Path, storage: str, profiles: Any, depth: int
+) -> None:
+    about = rosbag2_py.TopicMetadata(
+        name="a", type="std_msgs/msg/String", offered_qos_profiles=profiles
+    )
+    writer = rosbag2_py.SequentialWriter()
+    writer.open(*options(tmp_path / "bag", storage))
+    writer.create_topic(about)
+    writer.close()
+    writer.open(*options(tmp_path / "copy", storage))
+    for topic in opened(tmp_path / "bag").get_all_topics_and_types():
+        writer.create_topic(topic)
+    writer.close()
+    (copied,) = open_source([tmp_path / "copy"]).counts()
+    assert copied.channel.latched == depth
+
+
+@STORAGES
+def test_what_cannot_be_written_harms_no_other_message(tmp_path: Path, storage: str) -> None:
+    writer = rosbag2_py.SequentialWriter()
+    writer.open(*options(tmp_path / "bag", storage))
+    writer.create_topic(rosbag2_py.TopicMetadata(name="a", type="std_msgs/msg/String"))
+    data = serialize_message(TEXT(data="one"))
+    wrong: list[tuple[Any, Any]] = [(data, 1.5), (data, -1), (data, 1 << 63), (TEXT(), 1)]
+    for message, time_ns in wrong:
+        with pytest.raises((TypeError, OverflowError)):
+            writer.write("a", message, time_ns)
+    seven: Any = np.int64(7)
+    writer.write("a", data, seven)
+    writer.close()
+    assert opened(tmp_path / "bag").read_next() == ("a", data, 7)
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ _ROS2_TIMES: Final = range(1 << 63)
 _FOR_EVER: Final = QosTime(2147483647, 4294967295)
 
 
-def _qos(latched: int) -> Qos:
+def offered_qos(latched: int) -> Qos:
+    """Return the QoS of a publisher that latches so many messages."""
     durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
     return Qos(
         QosHistory.KEEP_LAST,
@@ -137,7 +138,7 @@ def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
         return writer.add_connection(
             channel.topic, channel.type_name, typestore=store, latching=int(channel.latched > 0)
         )
-    profiles = [_qos(channel.latched)]
+    profiles = [offered_qos(channel.latched)]
     return writer.add_connection(
         channel.topic, channel.type_name, typestore=store, offered_qos_profiles=profiles
     )

@@ -26,6 +26,7 @@ from dsmq_nodes.rclpy.packages.rosbag2_py._storage import (
     TopicInformation,
     TopicMetadata,
 )
+from dsmq_nodes.rclpy.qos import DurabilityPolicy, QoSProfile
 from dsmq_nodes.rclpy.time import Time
 
 
@@ -138,8 +139,13 @@ class SequentialReader:
 
     def get_all_topics_and_types(self) -> list[TopicMetadata]:
         """Return the topics."""
-        found = (each.channel for each in self._opened().raw_counts())
-        return [TopicMetadata(at, x.topic, x.type_name, "cdr") for at, x in enumerate(found, 1)]
+        source = self._opened()
+        found = (each.channel for each in source.raw_counts())
+        latched = {each.channel.topic: each.channel.latched for each in source.counts()}
+        return [
+            TopicMetadata(at, x.topic, x.type_name, "cdr", _profiles(latched.get(x.topic, 0)))
+            for at, x in enumerate(found, 1)
+        ]
 
     def get_all_message_definitions(self) -> list[MessageDefinition]:
         """Return the definitions of the topics' types that are in the bag."""
@@ -196,16 +202,22 @@ def _test(chosen: StorageFilter) -> Callable[[str], bool]:
     """Return whether a filter lets a topic through."""
 
     def is_read(topic: str) -> bool:
-        if topic in {*chosen.exclude_topics, *chosen.exclude_service_events}:
+        is_event = topic.endswith("/_service_event")
+        if topic in (chosen.exclude_service_events if is_event else chosen.exclude_topics):
             return False
         if chosen.regex_to_exclude and re.fullmatch(chosen.regex_to_exclude, topic):
             return False
-        named = {*chosen.topics, *chosen.services_events}
+        named = chosen.services_events if is_event else chosen.topics
         if not named and not chosen.regex:
             return True
         return topic in named or bool(chosen.regex and re.fullmatch(chosen.regex, topic))
 
     return is_read
+
+
+def _profiles(latched: int) -> list[QoSProfile]:
+    durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return [QoSProfile(depth=latched, durability=durability)] if latched else []
 
 
 def _in_cdr(record: Record) -> bytes:

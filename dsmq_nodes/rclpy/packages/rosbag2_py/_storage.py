@@ -2,9 +2,9 @@
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any
 
 from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.time import Time
 
 STORAGES = {"mcap": "MCAP", "sqlite3": "SQLITE3"}
@@ -65,13 +65,13 @@ class ReadOrder:
 
 @dataclass
 class TopicMetadata:
-    """A topic of a bag; programs for older versions of ROS 2 give no `id`."""
+    """A topic of a bag; programs for older versions of ROS 2 give no `id`, and QoS as YAML."""
 
     id: int = 0
     name: str = ""
     type: str = ""
     serialization_format: str = ""
-    offered_qos_profiles: list[Any] = field(default_factory=list)
+    offered_qos_profiles: list[QoSProfile] | str = field(default_factory=list)
     type_description_hash: str = ""
 
     def equals(self, other: "TopicMetadata") -> bool:

@@ -1,5 +1,6 @@
 """Writes a bag of ROS 2 message by message."""
 
+import operator
 import weakref
 from typing import Any
 
@@ -7,6 +8,8 @@ from rosbags import rosbag2
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag.ros.ros_definitions import register_class
+from dsmq_nodes.bag.ros.ros_folder import latched_depth
+from dsmq_nodes.bag.ros.ros_writing import offered_qos
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.rclpy.interfaces.registry import message_named
 from dsmq_nodes.rclpy.packages.rosbag2_py._storage import (
@@ -15,6 +18,7 @@ from dsmq_nodes.rclpy.packages.rosbag2_py._storage import (
     StorageOptions,
     TopicMetadata,
 )
+from dsmq_nodes.rclpy.qos import DurabilityPolicy
 
 
 class SequentialWriter:
@@ -75,8 +79,15 @@ class SequentialWriter:
                 register_class(store, message_named(topic.type))
         except (MessageError, ValueError) as error:
             raise RuntimeError(f"{topic.name} cannot be written: {error}") from None
+        given = topic.offered_qos_profiles
+        latched = (
+            latched_depth(given)
+            if isinstance(given, str)
+            else sum(x.depth for x in given if x.durability == DurabilityPolicy.TRANSIENT_LOCAL)
+        )
+        profiles = [offered_qos(latched)] if latched else []
         self._topics[topic.name] = self._opened().add_connection(
-            topic.name, topic.type, typestore=store
+            topic.name, topic.type, typestore=store, offered_qos_profiles=profiles
         )
 
     def remove_topic(self, topic: TopicMetadata) -> None:
@@ -90,13 +101,20 @@ class SequentialWriter:
 
         Raises:
             RuntimeError: the bag is not open, or has no such topic.
+            TypeError: the message is not serialized, or the time is no integer.
+            OverflowError: the time is negative, or longer than 64 bits.
         """
         writer = self._opened()
+        time_ns = operator.index(recv_timestamp)
+        if not 0 <= time_ns < 1 << 63:
+            raise OverflowError(f"a message of {topic_name} has the time {time_ns} ns")
+        if not isinstance(message, bytes | bytearray):
+            raise TypeError(f"a message of {topic_name} is not serialized: {message!r:.80}")
         if topic_name not in self._topics:
             raise RuntimeError(
                 f"Topic '{topic_name}' has not been created yet! Call 'create_topic' first."
             )
-        writer.write(self._topics[topic_name], recv_timestamp, message)
+        writer.write(self._topics[topic_name], time_ns, message)
 
     def _opened(self) -> Any:
         if self._writer is None:
