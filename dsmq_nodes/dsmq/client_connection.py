@@ -154,8 +154,16 @@ class ClientConnection:
         except WireError as error:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
 
-    def send(self, frame: bytes, timeout_sec: float = _PATIENCE_SEC) -> None:
+    def send(
+        self, frame: bytes, timeout_sec: float = _PATIENCE_SEC, *, reads: bool = False
+    ) -> None:
         """Send a whole frame, as long as the broker reads at a reasonable pace.
+
+        Args:
+            frame: the frame.
+            timeout_sec: how long the broker may read nothing.
+            reads: read meanwhile, for `receive`, as no other thread does: a broker reads no further
+                requests of a client that does not read the answers.
 
         Raises:
             ConnectionFailedError: the connection is gone, or the broker does not read; in this case
@@ -169,7 +177,10 @@ class ClientConnection:
                 with self._turn:
                     sent = self.socket.send(unsent)
             except NOT_NOW as error:
-                if not self._may_continue(error, min(stuck_sec, until_sec), is_read=False):
+                if reads:
+                    self._read_ahead()
+                until = min(stuck_sec, until_sec)
+                if not self._may_continue(error, until, is_read=False, is_either=reads):
                     raise self.lost_error(f"it does not read ({_STUCK})") from None
             except OSError as error:
                 raise self.lost_error(error.strerror or str(error)) from None
@@ -177,14 +188,26 @@ class ClientConnection:
                 unsent = unsent[sent:]
                 stuck_sec = time.monotonic() + timeout_sec
 
-    def _may_continue(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
+    def _read_ahead(self) -> None:
+        """Read what has come, for `receive`."""
+        try:
+            data = self._recv(RECEIVE_MUCH_BYTES)
+            self._bodies = iter([*self._bodies, *self.decoder.feed(data)])
+        except NOT_NOW:
+            pass
+        except (OSError, WireError) as error:
+            raise self.lost_error(str(error)) from None
+
+    def _may_continue(
+        self, error: OSError, until_sec: float | None, *, is_read: bool, is_either: bool = False
+    ) -> bool:
         """Wait until the socket is ready for more; False when the time is over."""
         left_sec = None if until_sec is None else until_sec - time.monotonic()
         if left_sec is not None and left_sec <= 0:
             return False
         if not isinstance(error, BlockingIOError):  # TLS may have to write in order to read
             is_read = isinstance(error, ssl.SSLWantReadError)
-        sockets = ([self.socket], []) if is_read else ([], [self.socket])
+        sockets = [self.socket] * (is_read or is_either), [self.socket] * (not is_read)
         try:
             descriptors.ready(*sockets, left_sec)
         except ValueError:

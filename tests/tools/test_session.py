@@ -52,6 +52,20 @@ def test_nothing_that_a_broker_sent_before_is_taken_for_the_graph_as_it_is_now(
             assert {f"/t{number}", f"/u{number}"} <= names
 
 
+def test_the_answers_to_thousands_of_requests_are_read_while_these_are_sent(
+    broker: BrokerProcess,
+) -> None:
+    """The broker reads no further requests while it cannot send its answers."""
+    count = 6_000  # their answers are more than the sockets hold
+    with Session(broker.address, timeout_sec=PATIENCE_SEC / 4) as session:
+        for number in range(count):
+            session.subscribe(f"/x{number}")
+        session.graph()  # the broker has read all that came before
+        with Session(broker.address) as other:
+            other.publish(f"/x{count - 1}", "last")
+            assert texts(read(session, 1, f"/x{count - 1}")) == ["last"]
+
+
 def test_messages_of_other_topics_are_kept_meanwhile(
     broker: BrokerProcess, session: Session
 ) -> None:

@@ -242,7 +242,7 @@ class Broker:
     def _note_request(self, connection: Connection, action: str) -> None:
         """Do what follows from a request other than a put that was carried out."""
         peer = connection.peer
-        if action == "subscribe":  # it has the first batch already
+        if action == "subscribe" and peer.lags:  # it has the first batch already
             self._loop.call_soon(self._catch_up, peer)
         elif action == "hello" and peer.greeted:
             self.has_greeted = True

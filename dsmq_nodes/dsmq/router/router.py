@@ -330,9 +330,10 @@ class Router:
             replies = [*self._publish_statistics(now), *self.commit()]
         self.sharing.subscribing(peer, request)
         replies += self.table.subscribe(peer, request)
-        replies += self.catch_up(peer, now)
-        replies += self.sharing.subscribed(peer, request)
         cursor = peer.cursors.get(request.topic)
+        if peer.lags or cursor is None or cursor.after < cursor.topic.log.last_id:
+            replies += self.catch_up(peer, now)  # it looks at all cursors of the peer
+        replies += self.sharing.subscribed(peer, request)
         if cursor is not None and not request.pattern:
             replies += self._typed(cursor, request, now)
         return replies

@@ -66,7 +66,7 @@ class ToolConnection:
             return  # all requests of lasting effect are sent again later
         frame = wire.encode_object(fields)
         try:
-            self.connection.send(frame, self._timeout_sec)
+            self.connection.send(frame, self._timeout_sec, reads=True)
         except ConnectionFailedError as error:
             self._lost(error)
 
