@@ -94,6 +94,23 @@ def test_metadata(tmp_path: Path, storage: str) -> None:
     assert found.bag_size > 0
 
 
+@STORAGES
+def test_metadata_of_several_files(tmp_path: Path, storage: str) -> None:
+    bags = [
+        written(tmp_path / "first", ("a1", 1), ("a2", 3), storage=storage),
+        written(tmp_path / "second", ("a3", 5), storage=storage),
+    ]
+    (tmp_path / "both").mkdir()
+    for bag in bags:
+        (file,) = (each for each in bag.iterdir() if each.suffix != ".yaml")
+        file.rename(tmp_path / "both" / file.name)
+    found = rosbag2_py.Info().read_metadata(str(tmp_path / "both"), storage)
+    assert [each.path for each in found.files] == found.relative_file_paths
+    about = [(x.starting_time.nanoseconds, x.duration.nanoseconds) for x in found.files]
+    assert about == [(1, 2), (5, 0)]
+    assert [each.message_count for each in found.files] == [2, 1]
+
+
 def test_a_filter_goes_on_where_the_last_one_stood(tmp_path: Path) -> None:
     texts = [("a1", 1), ("b1", 2), ("c1", 2), ("a2", 2), ("b2", 3), ("a3", 4), ("c2", 5)]
     reader = opened(written(tmp_path / "bag", *texts))
@@ -113,6 +130,11 @@ def test_a_filter_goes_on_where_the_last_one_stood(tmp_path: Path) -> None:
     reader.reset_filter()
     reader.seek(2)
     assert rest(reader) == ["b1", "c1", "a2", "b2", "a3", "c2"]
+    reader.seek(4)
+    reader.set_filter(only(exclude_topics=["b"]))
+    assert rest(reader) == ["a3", "c2"]
+    with pytest.raises(RuntimeError, match="backwards"):
+        reader.set_read_order(rosbag2_py.ReadOrder(reverse=True))
 
 
 @pytest.mark.parametrize(

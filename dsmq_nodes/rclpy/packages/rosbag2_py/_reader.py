@@ -1,5 +1,6 @@
 """Reads a bag message by message, as bytes in CDR."""
 
+import contextlib
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ class SequentialReader:
         self._source: BagSource | None = None
         self._options = StorageOptions("")
         self._filter = StorageFilter()
+        self._start_ns = 0
         self._records: Iterator[Record] = iter(())
         self._next: Record | None = None
         self._last: Record | None = None  # the one that was returned last
@@ -75,7 +77,13 @@ class SequentialReader:
         self._source, self._records, self._next, self._last = None, iter(()), None, None
 
     def set_read_order(self, order: ReadOrder) -> bool:
-        """Return whether the messages come in this order: it is that of their receipt."""
+        """Return whether the messages come in this order: it is that of their receipt.
+
+        Raises:
+            RuntimeError: it is backwards.
+        """
+        if order.reverse:
+            raise RuntimeError("messages are not read backwards here")
         return order == ReadOrder()
 
     def set_filter(self, storage_filter: StorageFilter) -> None:
@@ -84,7 +92,7 @@ class SequentialReader:
         if self._last is not None:
             self._records, self._next = self._after(self._last), None
         elif self._source is not None:
-            self.seek(max(self._options.start_time_ns, 0))
+            self.seek(self._start_ns)
 
     def reset_filter(self) -> None:
         """Read the messages of all topics, from here on."""
@@ -93,6 +101,7 @@ class SequentialReader:
     def seek(self, timestamp: int) -> None:
         """Go on with the first message from this time on, in ns; the filter stays."""
         self._records, self._next, self._last = self._from(timestamp), None, None
+        self._start_ns = timestamp
 
     def has_next(self) -> bool:
         """Whether there is one more message."""
@@ -123,17 +132,15 @@ class SequentialReader:
                 self.get_all_topics_and_types(), source.raw_counts(), strict=True
             )
         ]
-        count = len(source)
         names = [path.name for path in source.paths]
-        files = [FileInformation(names[0], start, Duration(nanoseconds=duration), count)]
         return BagMetadata(
             bag_size=sum(path.stat().st_size for path in source.paths),
             storage_identifier="sqlite3" if names[0].endswith(".db3") else "mcap",
             relative_file_paths=names,
-            files=files if len(names) == 1 else [],
+            files=[*_files(source)],
             duration=Duration(nanoseconds=duration),
             starting_time=start,
-            message_count=count,
+            message_count=len(source),
             topics_with_message_count=topics,
         )
 
@@ -230,6 +237,14 @@ def _in_cdr(record: Record) -> bytes:
         return to_cdr(conversion_named(channel.type_name).from_json(record.data))
     except (DsmqError, TypeError, ValueError, OverflowError) as error:
         raise RuntimeError(f"a message of {channel.topic} cannot be read: {error}") from None
+
+
+def _files(source: BagSource) -> Iterator[FileInformation]:
+    for path in source.paths:
+        with contextlib.suppress(DsmqError):  # it is damaged, and the bag is read without it
+            file = open_source([path]) if len(source.paths) > 1 else source
+            start, length = Time(nanoseconds=file.start_ns), file.end_ns - file.start_ns
+            yield FileInformation(path.name, start, Duration(nanoseconds=length), len(file))
 
 
 def _definition(channel: Channel) -> MessageDefinition:
