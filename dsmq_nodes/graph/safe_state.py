@@ -89,6 +89,7 @@ class SafeState:
         self._log_error = log_error
         self._calls = 0
         self._stood_at = 0  # where the callback blocked when another thread called the hook
+        self._caller = threading.Thread()  # that thread
         self._is_closed = False
 
     @property
@@ -207,7 +208,7 @@ class SafeState:
         if has_goals or any(each.is_overdue for each in self.actuators):
             self.enter_in_thread(why)
             self._stood_at = place
-        elif self.has_failed or self._stood_at not in (0, place):
+        elif self.has_failed or (self._stood_at not in (0, place) and not self._caller.is_alive()):
             self._stood_at = place
             self._call_in_thread()
 
@@ -223,7 +224,8 @@ class SafeState:
     def _call_in_thread(self) -> None:
         enter = partial(self._enter_by, run_hook_here)
         try:
-            start_unheld(threading.Thread(target=enter, daemon=True))
+            self._caller = threading.Thread(target=enter, daemon=True)
+            start_unheld(self._caller)
         except (RuntimeError, MemoryError):  # the process can start no further thread
             enter()
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dsmq_nodes import ActionServer, Actuator, EmergencyStop, Node, QoSProfile, spin, spin_once
 from dsmq_nodes.graph.run import new_event_loop
+from dsmq_nodes.graph.safe_state import SafeState
 from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Clock, Float64, Time
@@ -276,6 +277,47 @@ def test_it_stops_again_when_the_callback_that_blocks_moves_it_again(
     button.stop.release()
     spin(motor, button)
     assert stops == 2
+
+
+def test_no_second_call_of_a_safe_state_begins_while_the_first_hangs(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it waits for a lock of the callback that blocks: a thread a second would wait."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    places: list[int] = []
+    check, unlocked, calls = SafeState.check_from_thread, threading.Event(), 0
+
+    def noted(self: SafeState, why: str, *, is_blocked: bool = False, place: int = 0) -> None:
+        check(self, why, is_blocked=is_blocked, place=place)
+        places.append(place)
+
+    class Locked(Motor):
+        def enter_safe_state(self) -> None:
+            nonlocal calls
+            calls += 1
+            if threading.current_thread() is not threading.main_thread():
+                unlocked.wait()
+            super().enter_safe_state()
+
+        def block(self) -> None:
+            if self.speed:
+                until(lambda: calls == 1)
+                until(lambda: len({*places}) > 1)
+                until(lambda: len({*places}) > 2)
+                until(lambda: len({*places}) > 3)
+                assert calls == 1
+                unlocked.set()
+                until(lambda: calls == 2)
+                self.shutdown()
+
+    motor, button = Locked(), Button()
+    motor.create_timer(0.01, motor.block)
+    monkeypatch.setattr(SafeState, "check_from_thread", noted)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    spin(motor, button)
+    assert motor.log[-1][1] == 0.0
 
 
 def test_it_stops_while_a_debugger_holds_all_threads(
