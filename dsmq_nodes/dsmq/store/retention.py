@@ -3,7 +3,7 @@
 Rows are grouped into *slots* of consecutive ``seq``, by time and by size, at most some hundred. A
 slot is deleted when all its rows are older than their time to live. When the store is over its
 budget, the log with the most bytes gives its oldest ones, so that a camera does not push out what a
-slow log has kept. Where no log has an eighth of the budget, the oldest slot is deleted.
+slow log has kept. Where no log is as large as a slot may be, the oldest slot is deleted.
 """
 
 import itertools
@@ -14,7 +14,6 @@ from typing import Final
 
 _IN_BUDGET: Final = 64
 _IN_TTL: Final = 60
-_SHARE: Final = 8  # a log with an eighth of the budget gives alone
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ class Retention:
         if self.size_bytes <= most_bytes:
             return None
         number, size_bytes = max(self._sizes.items(), key=itemgetter(1))
-        if size_bytes < max(most_bytes // _SHARE, 1):
+        if size_bytes < max(most_bytes // _IN_BUDGET, 1):
             return self._slots[0].last_seq, None
         wanted_bytes = min(max(self._most_bytes, 1), size_bytes)
         freed_bytes = itertools.accumulate(slot.sizes[number] for slot in self._slots)
@@ -105,11 +104,9 @@ class Retention:
         slots, self._slots = self._slots, []
         for slot in slots:
             if slot.last_seq <= upto_seq:
-                gone = slot.sizes if number is None else Counter({number: slot.sizes[number]})
-                self._sizes.subtract(gone)
-                self.size_bytes -= gone.total()
-                slot.size_bytes -= gone.total()
-                slot.sizes = slot.sizes - gone
+                for each in [*slot.sizes] if number is None else [number]:
+                    self._count(slot, each, -slot.sizes[each])
+                    del slot.sizes[each]
             if slot.sizes and not (self._slots and self._merges(self._slots[-1], slot)):
                 self._slots.append(slot)
         self._sizes = +self._sizes  # without those that have nothing left
