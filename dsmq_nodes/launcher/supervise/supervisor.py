@@ -415,8 +415,8 @@ class Supervisor:
         assert member.process is not None
         status = await member.process.wait()
         how = describe(status)
-        ours = member.stopping or status != -signal.SIGKILL
-        if not ours and memory_kills() > self._memory_kills:
+        is_killed = status == -signal.SIGKILL and not member.stopping
+        if is_killed and memory_kills() > self._memory_kills:
             how += " (memory ran out meanwhile: `dmesg` names what the kernel has killed)"
         member.ended(how)
         if member.plan.terminal:
