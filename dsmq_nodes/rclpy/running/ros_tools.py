@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from dsmq_nodes import installing
+
 _TOOLS: Final = {
     "rqt": "dsmq-nodes web",
     "rqt_console": "dsmq-nodes log",
@@ -21,7 +23,7 @@ _MODULES: Final = {
     "launch_pytest": _TESTING,
     "launch_testing": _TESTING,
     "launch_testing_ros": _TESTING,
-    "rosbags": "`pip install 'dsmq-nodes[bag,ros]'` installs it",
+    "rosbags": f"`{installing.command('bag,ros')}` installs it",
 }
 
 
