@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dsmq_nodes import Node, spin, spin_once
+from dsmq_nodes import Node, Subscription, spin, spin_once
 from dsmq_nodes.messages import Int64, String
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
@@ -160,14 +160,21 @@ def test_a_second_subscription_beside_it_gets_the_same(source: Node, sink: Node)
     with spinning(sink):
         send(source, "/n", range(100))
         until(lambda: len(first) == 100)
-        beside = sink.create_subscription(Int64, "/n", lambda msg: second.append(msg.data), 1000)
+        beside: list[Subscription[Int64]] = []
+
+        def begin() -> None:  # in the thread that reads, as a callback of the node
+            if not beside:
+                on_message = lambda msg: second.append(msg.data)  # noqa: E731
+                beside.append(sink.create_subscription(Int64, "/n", on_message, 1000))
+
+        sink.create_timer(0.001, begin)
         sent = 100
         while not second:  # the broker knows of it by now
             send(source, "/n", range(sent, sent + 1))
             sent += 1
         send(source, "/n", range(sent, sent + 100))
         until(lambda: first[-1] == second[-1] == sent + 99)
-        sink.destroy_subscription(beside)
+        sink.destroy_subscription(beside[0])
         send(source, "/n", range(sent + 100, sent + 200))
         until(lambda: first[-1] == sent + 199)
     assert first == sorted(first)

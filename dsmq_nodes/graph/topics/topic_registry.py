@@ -150,8 +150,8 @@ class Topics:
         self._spinner.warn_if_ended(f"a subscription of {name}")
         for watchdog in subscription.watchdogs:
             self._spinner.add(watchdog)
-        together = self._by_topic.setdefault(name, [])
-        together.append(subscription)
+        # A new list: what is read until `_read` is not for this one, or it would miss some of it.
+        together = self._by_topic[name] = [*self._by_topic.get(name, ()), subscription]
         is_alone = len(together) == 1 and callback is not None and name != GRAPH_TOPIC
         is_alone = is_alone and name not in self._awaited
         self._read(name, AtOnce(subscription, self._dispatcher) if is_alone else None)
