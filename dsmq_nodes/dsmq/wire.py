@@ -58,7 +58,8 @@ ready.
   ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the
   newest id. A peer has one cursor in a topic: a second subscribe moves it.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same, resuming
-  after an id; if E is not the broker's epoch, all messages of the topic are new.
+  after an id; if E is not the broker's epoch, all messages of the topic are new. With ``"latched":
+  1`` the latched messages come again, too.
 - ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
   push me every topic that it matches, future topics included. Answer: ``{"event": "subscribed",
   "topic": "/robot1/*"}``.

@@ -1,6 +1,7 @@
 """Callbacks that are called straight from the wake keep every promise of those that wait."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -151,6 +152,29 @@ def test_timers_run_between_slow_callbacks(source: Node, sink: Node) -> None:
     with spinning(sink):
         until(lambda: len(slow) == len(others) == 50)
     assert len(set(ticks)) > 25  # between the slow ones
+
+
+def test_subscriptions_that_come_and_go_beside_it_cost_no_message(source: Node, sink: Node) -> None:
+    numbers: list[int] = []
+    alone = sink.create_subscription(Int64, "/n", lambda msg: numbers.append(msg.data), 100_000)
+    begun: list[Subscription[Int64]] = []
+
+    def begin() -> None:
+        if begun:
+            sink.destroy_subscription(begun[-1])
+        begun.append(sink.create_subscription(Int64, "/n", lambda _: None, 100_000))
+
+    publisher = source.create_publisher(Int64, "/n", 100_000)
+    with spinning(sink):
+        assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
+        sink.create_timer(0.002, begin)
+        for sent in itertools.count(1):
+            publisher.publish(Int64(data=sent))
+            until(lambda most=sent - 50: len(numbers) + alone.dropped >= most)  # type: ignore[misc]
+            if len(begun) >= 200:
+                break
+        until(lambda: numbers[-1] == sent)
+    assert (alone.dropped, len(numbers)) == (0, sent)
 
 
 def test_a_second_subscription_beside_it_gets_the_same(source: Node, sink: Node) -> None:

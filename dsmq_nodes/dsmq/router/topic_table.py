@@ -107,13 +107,15 @@ class TopicTable:
             cursor.after = resumed_after(request, topic, self._store.epoch)
             if request.passive and not request.after:
                 cursor.after = topic.begins_after
+        if request.latched:
+            cursor.after = min(cursor.after, _before_latched(topic.log))
         return [event(peer, "subscribed", topic=topic.log.name, id=topic.log.last_id)]
 
     def _add_cursor(self, peer: ConnectedPeer, topic: Topic) -> TopicReader:
         """Give a peer a cursor at the end of a topic, before its latched messages."""
         log = topic.log
-        after = max(log.first_id - 1, log.last_id - log.stored.latched)
-        peer.cursors[log.name] = cursor = TopicReader(after, peer=peer, topic=topic)
+        cursor = TopicReader(_before_latched(log), peer=peer, topic=topic)
+        peer.cursors[log.name] = cursor
         topic.cursors.append(cursor)
         self._ends += 1
         self.graph_changed = True
@@ -287,6 +289,11 @@ def _remove_topic(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     removed = [each.peer for each in topic.cursors if each.passive and not each.pattern]
     errors = [error(peer, request, fault) for peer, request in requests.items()]
     return [*errors, *(event(peer, "removed", topic=name) for peer in removed)]
+
+
+def _before_latched(log: SharedLog) -> int:
+    """Return the id after which a new reader begins."""
+    return max(log.first_id - 1, log.last_id - log.stored.latched)
 
 
 def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:

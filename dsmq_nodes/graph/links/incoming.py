@@ -114,12 +114,10 @@ class Incoming:
         self.readers[topic] = reader
         reader.losses = Losses(self._node, topic, self._warned_losses)
         if known is not None:
-            # A new cursor begins with latched messages; the old one's place is kept.
             reader.cursor, reader.losses = known.cursor, known.losses
-            self._send_object({"action": "unsubscribe", "topic": topic})
             if self.shared is not None:
                 self.shared.forget(topic)
-        self._subscribe(reader)
+        self._subscribe(reader, known)
 
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
@@ -129,7 +127,10 @@ class Incoming:
         if self.readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
-    def _subscribe(self, reader: LinkReader, *, shm: bool = True) -> None:
+    def _subscribe(
+        self, reader: LinkReader, known: LinkReader | None = None, *, shm: bool = True
+    ) -> None:
+        """Subscribe a topic from a reader's place on, which may be that of a `known` one."""
         fields: dict[str, object] = {
             "action": "subscribe",
             "topic": reader.topic,
@@ -138,8 +139,10 @@ class Incoming:
             **schema_of(reader),
             "shm": shm and self.shared is not None,
         }
-        if (after := reader.resumes_after) is not None:
+        if (after := (known or reader).resumes_after) is not None:
             fields |= {"after": after, "epoch": self._epoch}
+        if known is not None:
+            fields["latched"] = 1  # for the later subscription
         self.unanswered.topics.add(reader.topic)
         self._send_object(fields)
 
