@@ -87,13 +87,16 @@ class Retention:
             The last `seq` of some of the oldest slots, and the number of the log whose rows in them
             are to be deleted; None for it: those of all logs. None: nothing is to be deleted.
         """
-        if not self._slots or self._slots[0].last_at_sec < before_sec:
-            return (self._slots[0].last_seq, None) if self._slots else None
+        if not self._slots:
+            return None
+        oldest = self._slots[0].last_seq, None
+        if self._slots[0].last_at_sec < before_sec:
+            return oldest
         if self.size_bytes <= most_bytes:
             return None
         number, size_bytes = max(self._sizes.items(), key=itemgetter(1))
         if size_bytes < max(most_bytes // _IN_BUDGET, 1):
-            return self._slots[0].last_seq, None
+            return oldest
         wanted_bytes = min(max(self._most_bytes, 1), size_bytes)
         freed_bytes = itertools.accumulate(slot.sizes[number] for slot in self._slots)
         at = next(at for at, freed in enumerate(freed_bytes) if freed >= wanted_bytes)
