@@ -203,8 +203,8 @@ class Session:
 
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)
-        subscribed = Subscribed(depth, type_name, 0 if from_start else None, losses)
-        subscribed.passive = passive
+        after = 0 if from_start else None
+        subscribed = Subscribed(depth, type_name, after, losses, passive=passive)
         if known is None:
             subscribed.number = self._asked[topic] + 1
         else:

@@ -1,7 +1,7 @@
 """rosbag2_py: programs that read and write bags as with ROS's own.
 
-rosbag2's own tests of its readers, writers and structures (October 2024) pass too, but for those of
-plug-ins that are built for them. There is no wheel of it: no test runs the real one.
+rosbag2's own tests of its readers, writers and structures (October 2024) pass too, except those
+that ask for plug-ins built for the tests. There is no wheel of it: no test runs the real one.
 """
 
 import json

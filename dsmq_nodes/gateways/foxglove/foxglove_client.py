@@ -298,10 +298,7 @@ class FoxgloveClient:
         kind = known.kind
         if not kind.schema:  # a subscriber may have published it meanwhile
             kind = message_type(self._client.hub, known.topic, kind.name)
-        values = read_loose_json(data.payload)
-        age_sec = self._client.outbox.age_sec
-        text = message_text(values, kind, time.time_ns() - round(age_sec * 1e9))
-        known.writer.publish(text, age_sec=age_sec)
+        self._client.publish(known.writer, read_loose_json(data.payload), kind)
 
     # Services
 

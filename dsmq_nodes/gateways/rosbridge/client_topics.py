@@ -1,13 +1,11 @@
 """The topics that one client subscribes to and publishes."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, OverwrittenError
-from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import HubReader, HubWriter
 from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name
 from dsmq_nodes.gateways.rosbridge.encoding import publish_frames
@@ -189,10 +187,7 @@ class ClientTopics:
         kind = known.kind
         if not kind.schema:  # a subscriber may have published it meanwhile
             known.kind = kind = message_type(self._client.hub, topic, kind.name)
-        values = operation.get("msg", {})
-        age_sec = self._client.outbox.age_sec
-        text = message_text(values, kind, time.time_ns() - round(age_sec * 1e9))
-        known.writer.publish(text, age_sec=age_sec)
+        self._client.publish(known.writer, operation.get("msg", {}), kind)
 
 
 class _Advertised:

@@ -6,12 +6,15 @@ something raise `ReadOnlyError`; a protocol passes its text on.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from dsmq_nodes.dsmq.wire import topic_fault
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter, Take
+from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
 
 MOST_SUBSCRIBED: Final = 1000
@@ -91,6 +94,16 @@ class HubClient:
         self._writers[id(writer)] = writer
         self.outbox.follow(publishes=True)
         return writer
+
+    def publish(self, writer: HubWriter, values: Any, kind: KnownType) -> None:
+        """Publish the client's values, stamped as long ago as the network may have delayed them.
+
+        Raises:
+            CommandError, MessageError: a value does not fit; the text names its field.
+        """
+        age_sec = self.outbox.age_sec
+        text = message_text(values, kind, time.time_ns() - round(age_sec * 1e9))
+        writer.publish(text, age_sec=age_sec)
 
     def release(self, endpoint: HubReader | HubWriter) -> None:
         """End a subscription or an advertisement."""

@@ -23,10 +23,15 @@ class Subscribed:
     """
 
     def __init__(
-        self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
+        self,
+        depth: int,
+        type_name: str,
+        resumes_after: int | None,
+        losses: "Losses | None",
+        *,
+        passive: bool,
     ) -> None:
-        self.passive = False
-        self.depth, self.type_name = depth, type_name
+        self.depth, self.type_name, self.passive = depth, type_name, passive
         self.resumes_after, self.losses = resumes_after, losses
         self.cursor = Cursor()
         self.end: int | None = None

@@ -206,7 +206,7 @@ def get_registered_readers() -> set[str]:
 
 
 def _test(chosen: StorageFilter) -> Callable[[str], bool]:
-    """Return whether a filter lets a topic through."""
+    """Return a function that tells whether a topic is read by this filter."""
 
     def is_read(topic: str) -> bool:
         is_event = topic.endswith("/_service_event")

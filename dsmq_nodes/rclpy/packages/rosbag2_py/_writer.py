@@ -38,9 +38,8 @@ class SequentialWriter:
         given = storage_options
         if given.max_bagfile_size or given.max_bagfile_duration or given.snapshot_mode:
             raise RuntimeError("a bag is not split here, and has no snapshots: leave these options")
-        wanted = {converter_options.input_serialization_format} | {
-            converter_options.output_serialization_format
-        }
+        formats = converter_options
+        wanted = {formats.input_serialization_format, formats.output_serialization_format}
         if not wanted <= {"", "cdr"}:
             raise RuntimeError("messages are written as CDR here, in no other encoding")
         storage = STORAGES.get(given.storage_id or "mcap")
@@ -60,7 +59,7 @@ class SequentialWriter:
         self._close = weakref.finalize(self, writer.close)
 
     def close(self) -> None:
-        """Write what is left, and `metadata.yaml`."""
+        """Write the messages that are still in memory, and `metadata.yaml`."""
         if self._close is not None:
             self._close()
         self._writer, self._topics, self._close = None, {}, None
@@ -91,7 +90,7 @@ class SequentialWriter:
         )
 
     def remove_topic(self, topic: TopicMetadata) -> None:
-        """Write no more messages of a topic."""
+        """Refuse further messages of a topic."""
         self._topics.pop(topic.name, None)
 
     def write(
