@@ -206,6 +206,14 @@ def test_half_of_a_surrogate_pair(write: Write, tmp_path: Path) -> None:
     assert table["data"].to_pylist() == ['"\\ud83d"']
 
 
+def test_half_of_a_surrogate_pair_in_a_name(write: Write, tmp_path: Path) -> None:
+    path = write((Channel("/s", "x", b"{}"), '{"\\ud83dx": {"y": 1}}'))
+    (table,) = parquet_of(path, tmp_path / "out").values()
+    assert table["\\ud83dx.y"].to_pylist() == [1]
+    arrays = np.load(convert(open_source([path]), tmp_path / "run", "npz").path)
+    assert arrays["s/\\ud83dx.y"].tolist() == [1]
+
+
 PROTOBUF = Channel("/p", "p.P", b"x", "protobuf", "protobuf")
 DEEP = Channel("/deep", "d", b"{}")
 

@@ -52,9 +52,14 @@ class Table:
         self.rows += 1
 
     def end(self) -> None:
-        """Fill all columns to the same length."""
+        """Fill all columns to the same length, and make their names valid Unicode."""
         for column in self.columns.values():
             column.values += [None] * (self.rows - len(column.values))
+        # Parquet and npz have no name with half of a surrogate pair: it is a Python escape.
+        self.columns = {
+            name.encode(errors="backslashreplace").decode(): column
+            for name, column in self.columns.items()
+        }
 
 
 class _Fields:

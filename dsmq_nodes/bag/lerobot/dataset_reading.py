@@ -6,6 +6,7 @@ become arrays on a topic of their name. Times begin at 1 s, because a dataset ha
 Episodes follow each other after a pause of one second, between marks.
 """
 
+import contextlib
 import math
 import re
 from collections import Counter
@@ -35,6 +36,7 @@ from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.dsmq_msgs import EpisodeMark
 from dsmq_nodes.messages.sensor import CompressedImage, Image, JointState
 from dsmq_nodes.messages.std import Float64MultiArray, MultiArrayDimension, MultiArrayLayout
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import EPISODE_TOPIC
 
 _BEGIN_NS: Final = SECOND_NS
@@ -107,7 +109,7 @@ class LerobotDataset(BagSource):
         if self._fps < 1:
             raise ValueError(f"it has {self._fps} frames a second")
         files = sorted((self.path / "meta/episodes").rglob("*.parquet"))
-        tables = [pq.read_table(each).to_pylist() for each in files]
+        tables = [_read_table(each).to_pylist() for each in files]
         self._episodes: list[Row] = [row for table in tables for row in table]
         if version in _OLD_VERSIONS:
             self._episodes = list(self._old_episodes())
@@ -234,7 +236,7 @@ class LerobotDataset(BagSource):
         number = episode["episode_index"]
         place = {what: episode[f"data/{what}"] for what in ("chunk_index", "file_index")}
         path = self._file("data_path", place)
-        rows = pq.read_table(path, filters=[("episode_index", "=", number)])
+        rows = _read_table(path, filters=[("episode_index", "=", number)])
         if rows.num_rows != episode["length"]:
             raise ValueError(f"episode {number} has {rows.num_rows} rows, not {episode['length']}")
         return rows
@@ -290,8 +292,27 @@ class _Frames:
 
 
 def _decoded(path: Path) -> Iterator[VideoFrame]:
-    with av.open(str(path)) as container:
+    with _naming(path), av.open(str(path)) as container:
         yield from container.decode(video=0)
+
+
+def _read_table(path: Path, **options: Any) -> pa.Table:
+    with _naming(path):
+        return pq.read_table(path, **options)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error: those of its pages or frames do not, and may have several lines.
+
+    Raises:
+        ValueError: the file is missing or damaged.
+    """
+    try:
+        yield
+    except _WRONG as error:
+        fault = str(error).replace(str(path), path.name)
+        raise ValueError(f"{path}: {one_line(fault.strip())}") from None
 
 
 class _FeatureTopic:

@@ -244,6 +244,20 @@ def test_a_dataset_is_no_more_than_its_own_files(
         list(open_source([tmp_path / "x"]).records())
 
 
+@pytest.mark.parametrize("damaged", [DATA, EPISODES, VIDEO])
+def test_a_damaged_file_is_named_in_one_line(dataset: Path, tmp_path: Path, damaged: str) -> None:
+    shutil.copytree(dataset, tmp_path / "x")
+    path = tmp_path / "x" / damaged
+    whole = path.read_bytes()
+    for at in range(4, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:at] + b"\xff" * 20 + whole[at + 20 :])
+        try:
+            list(open_source([tmp_path / "x"]).records())
+        except BagError as error:
+            assert "\n" not in str(error)  # noqa: PT017  most of the damages are errors
+            assert str(path) in str(error) or "episode" in str(error)  # noqa: PT017  its contents
+
+
 def test_another_version_and_a_part_of_a_dataset_are_told(dataset: Path, tmp_path: Path) -> None:
     info = tmp_path / "old" / "meta" / "info.json"
     info.parent.mkdir(parents=True)
