@@ -56,7 +56,7 @@ _WIDE: Final = re.compile(r"\{[^}]*\d{4}")  # a number in a path, padded to 1000
 # A folder that is no valid dataset raises any of these.
 _WRONG: Final = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
-    pa.ArrowException,
+    *(pa.ArrowException, av.FFmpegError),
 )
 
 Row = dict[str, Any]

@@ -249,8 +249,10 @@ def test_a_damaged_file_is_named_in_one_line(dataset: Path, tmp_path: Path, dama
     shutil.copytree(dataset, tmp_path / "x")
     path = tmp_path / "x" / damaged
     whole = path.read_bytes()
-    for at in range(4, len(whole), len(whole) // 40):
-        path.write_bytes(whole[:at] + b"\xff" * 20 + whole[at + 20 :])
+    places = range(4, len(whole), len(whole) // 40)
+    cut = whole[: whole.find(b"stts") + 5]  # of a video, within its index
+    for data in (cut, *(whole[:at] + b"\xff" * 20 + whole[at + 20 :] for at in places)):
+        path.write_bytes(data)
         try:
             list(open_source([tmp_path / "x"]).records())
         except BagError as error:
