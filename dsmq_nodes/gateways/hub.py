@@ -34,6 +34,8 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC, is_
 
 logger = logging.getLogger("dsmq_nodes.gateways")
 
+REQUEST_LASTS_SEC: Final = 10.0
+"""An older request is dropped: its caller has got an error."""
 _NAP_SEC: Final = 0.05
 _DEPTH: Final = 1000
 _SETTLED_SEC: Final = 0.5  # the graph is published 20 ms after a change
@@ -377,7 +379,9 @@ class Hub:
             raise CommandError(f"no node serves {name}; {hint}")
         return offer
 
-    async def call(self, name: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
+    async def call(
+        self, name: str, body: str = "{}", *, timeout_sec: float = REQUEST_LASTS_SEC
+    ) -> str:
         """Call a service, and return its response as JSON; `body` is the request as JSON.
 
         Raises:

@@ -1,17 +1,18 @@
 """Commands that the network delayed: after an outage TCP delivers what a hand wanted before."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dsmq_nodes import Actuator, Node
+from dsmq_nodes import ActionServer, Actuator, Node
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.messages import Twist
 from dsmq_nodes.testing import Graph
 from tests.gateways.foxglove.viewers import Viewer
-from tests.gateways.rosbridge.robots import Bridged
+from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Fibonacci
 from tests.gateways.web.hubs import hub_in
 
 TWIST = "geometry_msgs/msg/Twist"
@@ -134,3 +135,65 @@ def test_commands_of_a_client_that_answers_late_or_never_are_obeyed(
             outbox.heard()
             graph.run_for(period_sec)
         assert (len(base.obeyed), base.commands.subscription.late) == (100, 0)
+
+
+class Cook(Node):
+    """Has an action and a service that move it."""
+
+    def __init__(self) -> None:
+        super().__init__("cook")
+        self.asked: list[int] = []
+        self.create_service(AddTwoInts, "add", self.on_add)
+        ActionServer(self, Fibonacci, "cook", self.on_goal)
+
+    def on_add(self, request: Any, response: Any) -> Any:
+        self.asked.append(request.a)
+        return response
+
+    async def on_goal(self, goal: Any) -> Fibonacci.Result:
+        self.asked.append(goal.request.order)
+        while not goal.is_cancel_requested:
+            await asyncio.sleep(0.1)
+        goal.canceled()
+        return Fibonacci.Result()
+
+
+@pytest.mark.parametrize("away_sec", [5.0, 15.0])
+def test_a_request_that_an_outage_delayed_for_long_is_refused(away_sec: float) -> None:
+    with Graph() as graph:
+        cook = graph.add(Cook)
+        client = Bridged(graph, hub_in(graph))
+        outbox = client.client.outbox
+
+        def comes(op: str, **fields: Any) -> None:
+            outbox.heard()
+            client.send(op, **fields)
+            graph.run_for(0.1)
+
+        def ask(number: int) -> None:
+            comes("call_service", service="/add", args={"a": number}, id=f"add{number}")
+            goal = {"action": "/cook", "args": {"order": number + 1}, "id": f"cook{number}"}
+            comes("send_action_goal", action_type=Fibonacci.type_name, **goal)
+
+        graph.run_for(3.0)
+        outbox.answered()  # as each client that has read something
+        ask(1)
+        assert cook.asked == [1, 2]
+        assert outbox.asks()  # of a client that calls, as of one that publishes
+        graph.run_for(away_sec)
+        ask(3)
+        comes("cancel_action_goal", action="/cook", id="cook1")
+        answers = {each.get("id"): each for each in client.got() if "id" in each}
+        assert answers["cook1"]["status"] == 5  # cancelled, however late
+        if away_sec < 10:
+            assert cook.asked == [1, 2, 3, 4]
+            return
+        assert cook.asked == [1, 2]
+        for number in ("add3", "cook3"):
+            assert answers[number]["result"] is False
+            assert "s old: the network was away" in answers[number]["values"]
+        outbox.answered()
+        assert outbox.asks()
+        outbox.answered()
+        ask(5)
+        assert cook.asked == [1, 2, 5, 6]

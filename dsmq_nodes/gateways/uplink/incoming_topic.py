@@ -5,11 +5,12 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC
 from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace
-from dsmq_nodes.gateways.uplink.uplink_rules import REQUEST_LASTS_SEC, is_best_effort
+from dsmq_nodes.gateways.uplink.uplink_rules import is_best_effort
 from dsmq_nodes.graph.time.ages import Ages
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import one_line

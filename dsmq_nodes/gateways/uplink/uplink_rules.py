@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC
 from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, is_kits_own
 
 _FEEDBACK: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
@@ -25,8 +26,6 @@ _ACTION_SERVICES: Final = ("send_goal", "cancel_goal", "get_result")
 _FROM_SERVER: Final = (REPLY, *_FEEDBACK, *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES))
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
 _CANCEL: Final = f"{ACTION}/cancel_goal{REQUEST}"
-REQUEST_LASTS_SEC: Final = 10.0
-"""An older call is dropped: its caller has got the error that the server is lost."""
 _MOST_TOPICS: Final = 10_000
 VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 

@@ -13,9 +13,10 @@ from typing import Any, Final
 from dsmq_nodes.dsmq.wire import topic_fault
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.client_values import message_text
-from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter, Take
+from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.topic_names import ACTION
 
 MOST_SUBSCRIBED: Final = 1000
 MOST_ADVERTISED: Final = 100
@@ -28,6 +29,7 @@ _READING: Final = (
     "/get_parameter_types",
     "/get_logger_levels",
 )
+_CANCEL: Final = f"{ACTION}/cancel_goal"
 
 
 class ReadOnlyError(CommandError):
@@ -92,7 +94,7 @@ class HubClient:
             writer.close()
             raise CommandError(f"{topic} already has the type {known}, not {type_name:.80}")
         self._writers[id(writer)] = writer
-        self.outbox.follow(publishes=True)
+        self.outbox.follow()
         return writer
 
     def publish(self, writer: HubWriter, values: Any, kind: KnownType) -> None:
@@ -110,18 +112,27 @@ class HubClient:
         endpoint.close()
         self._readers.pop(id(endpoint), None)
         self._writers.pop(id(endpoint), None)
-        self.outbox.follow(publishes=bool(self._writers))
 
-    async def call(self, service: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
+    async def call(
+        self, service: str, body: str = "{}", *, timeout_sec: float = REQUEST_LASTS_SEC
+    ) -> str:
         """Call a service as `Hub.call` does.
 
         Raises:
             ReadOnlyError: the gateway is read-only, and the service may change something.
             ClientLimitError: the client has too many pending calls.
-            CommandError: as for `Hub.call`.
+            CommandError: as for `Hub.call`; or the network has delayed the request for so long
+                that what it moves may surprise the caller. A goal is cancelled however late.
         """
         if not service.endswith(_READING):
             self.check_writable()
+            age_sec = self.outbox.age_sec
+            if age_sec > REQUEST_LASTS_SEC and not service.endswith(_CANCEL):
+                raise CommandError(
+                    f"{service}: the request may be {age_sec:.0f} s old: the network was away, or "
+                    "this gateway stood still; send it again"
+                )
+            self.outbox.follow()
         if self._calls >= MOST_CALLS:
             raise ClientLimitError(f"a client may have at most {MOST_CALLS} pending calls")
         self._calls += 1

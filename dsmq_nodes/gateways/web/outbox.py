@@ -9,9 +9,10 @@ therefore follows a message; while its pong is late, messages wait here, where n
 replace them.
 
 What the client sends may be old too: after an outage of the network, or when this process stood
-still, TCP delivers the commands of a hand that has let go since. A client that publishes is
-therefore pinged all the time. If nothing came from it for `_SILENT_SEC` longer than a pong usually
-takes, what comes then may be from the beginning of the silence, until the pong of a later ping.
+still, TCP delivers the commands of a hand that has let go since. A client that publishes or
+calls is therefore pinged all the time. If nothing came from it for `_SILENT_SEC` longer than a pong
+usually takes, what comes then may be from the beginning of the silence, until the pong of a later
+ping.
 """
 
 import math
@@ -59,7 +60,7 @@ class Outbox:
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
-        self._publishes = False
+        self._is_followed = False
         self._ask_again_sec = 0.0
         self._is_behind = False  # frames have waited ever since one was taken
         self._heard_sec = math.inf  # of a client that has answered a ping
@@ -156,23 +157,23 @@ class Outbox:
     def asks(self) -> bool:
         """Whether to send a ping now; `answered` is then called at its pong."""
         now_sec = self._now_sec()
-        is_due = self._is_unasked or (self._publishes and now_sec >= self._ask_again_sec)
+        is_due = self._is_unasked or (self._is_followed and now_sec >= self._ask_again_sec)
         if not is_due or self._asked_sec is not None:
             return False
         self._is_unasked, self._asked_sec, self._ask_again_sec = False, now_sec, now_sec + ASK_SEC
         return True
 
-    def follow(self, *, publishes: bool) -> None:
-        """Note whether the client publishes; if so, it is pinged each `ASK_SEC`."""
-        if publishes and not self._publishes and self._heard_sec < math.inf:
+    def follow(self) -> None:
+        """Note that the client publishes or calls: from now on it is pinged each `ASK_SEC`."""
+        if not self._is_followed and self._heard_sec < math.inf:
             self._heard_sec = self._now_sec()  # until now it was not asked
-        self._publishes = publishes
+        self._is_followed = True
         self.on_news()
 
     @property
     def wait_sec(self) -> float | None:
         """How long to wait for news at most, until a ping is due."""
-        if not self._publishes or self._asked_sec is not None:
+        if not self._is_followed or self._asked_sec is not None:
             return None
         return max(self._ask_again_sec - self._now_sec(), 0.0)
 
@@ -190,7 +191,7 @@ class Outbox:
     def heard(self) -> None:
         """Note that something has come from the client."""
         now_sec = self._now_sec()
-        if self._publishes and now_sec - self._heard_sec > _SILENT_SEC + self._pong_sec:
+        if self._is_followed and now_sec - self._heard_sec > _SILENT_SEC + self._pong_sec:
             self._silence = self._heard_sec, now_sec
         if self._heard_sec < math.inf:
             self._heard_sec = now_sec
