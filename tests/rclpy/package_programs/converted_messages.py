@@ -63,6 +63,7 @@ for message, values in (
     (Header(), 3), (JointState(), {"name": ["a"], "position": [1, 2]}), (String(), {"data": 5}),
     (Image(), {"data": [1, 2]}), (PoseWithCovariance(), {"covariance": [1.0] * 36}),
     (status, {"values": [{"key": "x"}, {"value": "y"}]}), (status, {"level": b"\1"}),
+    (JointState(), {"name": "ab"}), (JointState(), {"name": ("a", "b")}),
 ):  # fmt: skip
     tried(str(values), set_to, message, values)
 for name in (

@@ -53,7 +53,7 @@ for check in (
     validate_namespace,
     validate_node_name,
 ):
-    for name in (3, None, b"a", b"/a", "a\0b", "/a\0/", "{{a}}", "/" + 260 * "a"):
+    for name in (3, None, b"a", b"/a", "a\0b", "/a\0/", "{{a}}", "{~}", "/" + 260 * "a"):
         tried(check.__name__[9:], check, name)
 for name, namespace in ((None, ""), (3, ""), ("n", 3), ("n\0m", "a\0b")):
     tried("node", lambda n, ns: rclpy.create_node(n, namespace=ns).get_fully_qualified_name(), name, namespace)  # fmt: skip

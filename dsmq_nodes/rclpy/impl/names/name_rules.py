@@ -55,10 +55,10 @@ def _one_character(name: str, index: int, char: str, *, inside: bool) -> Fault |
     if char in _DIGITS:
         is_first = inside and name[index - 1] == "{"
         return (_NUMBER, index) if is_first else None
-    if inside:
-        return _INSIDE, index
     if char == "~":
         return (_TILDE, index) if index else None
+    if inside:
+        return _INSIDE, index
     return _OUTSIDE, index
 
 

@@ -74,7 +74,7 @@ class _Setting:
             return self._message(kind, value)
         if isinstance(kind, AbstractNestedType) and isinstance(kind.value_type, NamespacedType):
             return [self._message(kind.value_type, each) for each in value]
-        if isinstance(now, array) or hasattr(now, "dtype") or isinstance(now, list):
+        if isinstance(now, array) or hasattr(now, "dtype"):
             return value
         if isinstance(now, bytes):
             return bytes([value]) if isinstance(value, int) else value
