@@ -35,7 +35,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC, is_
 logger = logging.getLogger("dsmq_nodes.gateways")
 
 REQUEST_LASTS_SEC: Final = 10.0
-"""An older request is dropped: its caller has got an error."""
+"""An older request is not carried out: its caller has got an error already, or gets one."""
 _NAP_SEC: Final = 0.05
 _DEPTH: Final = 1000
 _SETTLED_SEC: Final = 0.5  # the graph is published 20 ms after a change

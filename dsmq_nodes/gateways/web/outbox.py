@@ -165,9 +165,11 @@ class Outbox:
 
     def follow(self) -> None:
         """Note that the client publishes or calls: from now on it is pinged each `ASK_SEC`."""
-        if not self._is_followed and self._heard_sec < math.inf:
-            self._heard_sec = self._now_sec()  # until now it was not asked
+        if self._is_followed:
+            return
         self._is_followed = True
+        if self._heard_sec < math.inf:
+            self._heard_sec = self._now_sec()  # until now it was not asked
         self.on_news()
 
     @property
