@@ -954,7 +954,7 @@ OWN_CLASSES = """
         word = context.perform_substitution(LaunchConfiguration("word"))
         launch.logging.get_logger("own").info(word + context.environment["OWN"])
         if IfCondition(LaunchConfiguration("word")).evaluate(context):
-            return [Twice[int](["a ", Upper(["b", LaunchConfiguration("word")])])]
+            return [Twice[int](["a ", Upper(["b", LaunchConfiguration("word")]), *context.argv])]
 
     def generate_launch_description():
         return LaunchDescription([
@@ -964,6 +964,8 @@ OWN_CLASSES = """
         ])
 
     assert Upper(["x", LaunchConfiguration("y", default="z")]).perform(LaunchContext()) == "XZ"
+    context = LaunchContext(argv=["w", "a:=1"], noninteractive=True)
+    assert context.argv == ["w", "a:=1"] and context.noninteractive and LaunchContext().argv == []
 """
 
 
@@ -972,8 +974,8 @@ def test_a_launch_file_derives_classes_of_its_own(
 ) -> None:
     monkeypatch.setenv("OWN", " of it")
     (arm / "own.launch.py").write_text(dedent(OWN_CLASSES))
-    done = launch(arm, "own.launch.py", "--dry-run")
+    done = launch(arm, "own.launch.py", "word:=true", "--dry-run")
     assert done.returncode == 0, done.stderr
     first, _, *started = done.stdout.splitlines()
     assert first == "[INFO] [own]: true of it"
-    assert started == ["[echo] echo 'a BTRUE'", "[echo-2] echo 'a BTRUE'"]
+    assert started == ["[echo] echo 'a BTRUEword:=true'", "[echo-2] echo 'a BTRUEword:=true'"]

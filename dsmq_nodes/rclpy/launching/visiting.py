@@ -117,6 +117,8 @@ class Visit:
 
     Attributes:
         around: the surroundings of the next action.
+        argv: the arguments of the launch, each as `name:=value`.
+        noninteractive: whether the launch has no terminal.
         processes: the processes to start.
         problems: mistakes, and names that are not known.
         declared: the declared arguments, each with its default, description and choices.
@@ -136,7 +138,17 @@ class Visit:
     is_running = is_shutdown = False
     ends: str | None = None
 
-    def __init__(self, file: Path = Path(), given: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        file: Path = Path(),
+        given: Mapping[str, str] | None = None,
+        *,
+        argv: Iterable[str] | None = None,
+        noninteractive: bool = False,
+    ) -> None:
+        words = [f"{name}:={value}" for name, value in (given or {}).items()]
+        self.argv = words if argv is None else argv
+        self.noninteractive = noninteractive
         self.around = Surroundings(configurations=dict(given or {}), file=file)
         self.main = file
         self.processes: list[ProcessPlan] = []

@@ -3,6 +3,7 @@
 
 import json
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovariance
 from rosidl_runtime_py import (
@@ -53,8 +54,8 @@ for message in (
 print(list(get_message_slot_types(Header())))
 
 
-def set_to(message, values):
-    times = set_message_fields(message, values)
+def set_to(message, values, *given):
+    times = set_message_fields(message, values, *given)
     return message_to_csv(message), times
 
 
@@ -66,6 +67,7 @@ for message, values in (
     (JointState(), {"name": "ab"}), (JointState(), {"name": ("a", "b")}),
 ):  # fmt: skip
     tried(str(values), set_to, message, values)
+tried("array", set_to, JointState(), {"header": "auto", "position": np.array([1.0, 2.0])}, True, True)  # fmt: skip
 for name in (
     "std_msgs/msg/String", "std_msgs/String", "std_msgs/msg/Nope", "nope/msg/String", "String", "",
     "std_srvs/srv/SetBool", "std_srvs/SetBool", "test_msgs/action/Fibonacci",

@@ -61,10 +61,10 @@ class _Setting:
     def _is_later(self, msg: Any, name: str, kind: Any, value: Any) -> bool:
         """Whether the caller sets the field."""
         full_name = kind.namespaced_name() if isinstance(kind, NamespacedType) else ()
-        if self._is_header_auto and value == "auto" and full_name == _HEADER:
+        if self._is_header_auto and full_name == _HEADER and value == "auto":
             self.times.append(partial(setattr, getattr(msg, name), "stamp"))
             return True
-        if self._is_time_now and value == "now" and full_name == _TIME:
+        if self._is_time_now and full_name == _TIME and value == "now":
             self.times.append(partial(setattr, msg, name))
             return True
         return False
