@@ -245,6 +245,9 @@ def _files(folder: Path) -> list[Path]:
 def _interface(path: Path, package: str) -> Interface:
     package = "my_interfaces" if package in PARTS else package
     name = f"{package}/{path.suffix[1:]}/{path.stem}"
+    is_word = path.stem.isidentifier() and not keyword.iskeyword(path.stem)
+    if not is_word or not package.replace("-", "_").isidentifier():  # it is written into a program
+        raise CommandError(f"{str(path)!r}: {name!r} is no name of a type: rename it")
     try:
         return Interface(name, read_interface(path.read_text("utf-8"), name))
     except (MessageError, OSError, UnicodeDecodeError) as error:

@@ -36,3 +36,17 @@ def test_a_package_without_interfaces_is_not_named_as_their_source(
         "it imports arm_msgs: name its files too",
         "it imports driver: name its files too",
     ]
+
+
+@pytest.mark.parametrize("name", ["Arm(print() or Message):#", 'A"', "class", "A\nB"])
+def test_a_file_whose_name_would_be_code_is_refused(name: str, workspace: Path) -> None:
+    (workspace / f"arm_msgs/msg/{name}.msg").write_text("int32 a\n")
+    with pytest.raises(CommandError, match="is no name of a type"):
+        import_(["arm_msgs"], output=Path("arm.py"))
+
+
+def test_a_folder_whose_name_would_be_code_is_refused(workspace: Path) -> None:
+    (workspace / 'a"""').mkdir()
+    (workspace / 'a"""/Arm.msg').write_text("int32 a\n")
+    with pytest.raises(CommandError, match="is no name of a type"):
+        import_(['a"""/Arm.msg'], output=Path("arm.py"))

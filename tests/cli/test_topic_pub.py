@@ -198,6 +198,16 @@ def test_a_field_deep_inside_that_is_not_there_is_told_which_is(nowhere: Place) 
     )
 
 
+def test_a_peers_name_of_a_type_imports_no_module(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "side_effect.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    place.latch("/sly", "{}", "side_effect:Thing")
+    assert place.here("topic", "pub", "-1", "/sly", "{}")[2] == 1
+
+
 def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:
     place.latch("/range", '{"data": 0.0}', "std_msgs/msg/Float64")
     listen(place, "/range")

@@ -1,10 +1,12 @@
 """Names of message types to classes."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import String, Time
 from dsmq_nodes.messages.rcl_interfaces import Log
@@ -66,6 +68,16 @@ def test_a_module_that_cannot_be_imported_is_named(
     for name in ("broken_rover:Thing", "broken_rover/msg/Thing"):
         with pytest.raises(CommandError, match=re.escape("cannot import broken_rover: Mod")):
             find_type(name)
+
+
+@pytest.mark.parametrize("name", ["side_effect:Thing", "__main__/msg/Thing"])
+def test_a_name_from_a_bag_or_a_peer_imports_no_module_that_it_chooses(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # as in a console script
+    (tmp_path / "side_effect.py").write_text("raise SystemExit\n")
+    assert class_of(name) is None
 
 
 @pytest.mark.parametrize("name", ["/pmup", "pump", "/plnat1/pump"])

@@ -71,7 +71,7 @@ def class_of(type_name: str) -> type[Message] | None:
 
     Classes that the program has imported come first, then the kit's, then those of packages.
     """
-    if not type_name:
+    if ":" in type_name or not type_name:  # a file or a peer may not choose a module to import
         return None
     for known in _subclasses(Message):
         if known.type_name == type_name:

@@ -106,7 +106,7 @@ def type_of(broker: str, name: str, values: str) -> str:
     with Session(broker) as session:
         topic = lookup.find(session.graph(), name)
     types = lookup.types(topic) if topic is not None else []
-    if len(types) == 1:
+    if len(types) == 1 and ":" not in types[0]:  # a peer may not choose a module to import
         return types[0]
     why = (
         f"{name} has {', '.join(types)}" if types else "no publisher or subscriber has announced it"

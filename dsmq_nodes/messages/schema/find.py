@@ -157,7 +157,10 @@ def _standard(package: str, class_name: str) -> type[Message] | None:
 
 def _users(package: str, class_name: str) -> Any:
     search_here()
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except ValueError:  # the name of a module without a file, as __main__
+        spec = None
     if spec is None:
         return None
     # Only a module with that class is imported: other modules may be programs.

@@ -3,6 +3,7 @@
 import gc
 import json
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,6 +250,19 @@ def test_services_are_called_and_messages_published_by_forms_of_their_types() ->
         graph.run_for(0.2)
         assert visit.robot.heard == ["hello"]
         assert "expects string" in visit.asks("pub", topic="/words", msg={"data": 1})["error"]
+
+
+def test_a_type_that_a_page_names_imports_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "side_effect.py").write_text("raise SystemExit\nclass Thing(Message): ...\n")
+    with Graph() as graph:
+        visit = Visit(graph)
+        for name in ("side_effect:Thing", "side_effect/msg/Thing"):
+            assert visit.asks("form", topic="/new", type=name)["value"] == {"schema": {}, "msg": {}}
+        known = visit.asks("form", topic="/new", type="std_msgs/msg/String")["value"]
+        assert known["msg"] == {"data": ""}
 
 
 def test_a_read_only_page_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.known_types import message_type
 from dsmq_nodes.gateways.web.dashboard.blocking_tools import command_launch, examine
 from dsmq_nodes.gateways.web.dashboard.driving import Driving
 from dsmq_nodes.gateways.web.dashboard.recordings import FOLDER, Recordings
@@ -27,7 +28,6 @@ from dsmq_nodes.gateways.web.parameter_calls import (
 from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import encoded
-from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools.graph_model import TopicModel, decode_statistics
 from dsmq_nodes.topic_names import REQUEST, STATISTICS_TOPIC, is_hidden, is_kits_own
 
@@ -283,11 +283,7 @@ class DashboardSpeaker:
         return {"schema": schema, "msg": encoded({}, schema, name) if schema else {}}
 
     def _schema(self, topic: str, type_name: str) -> dict[str, Any]:
-        if schema := self._hub.schema_of(topic):
-            return schema
-        if not type_name:
-            return {}
-        return find_type(type_name).schema()
+        return self._hub.schema_of(topic) or message_type(self._hub, topic, type_name).schema
 
     async def _call(self, asked: dict[str, Any]) -> Any:
         service, values = asked["service"], asked.get("args", {})
