@@ -198,14 +198,19 @@ def test_a_field_deep_inside_that_is_not_there_is_told_which_is(nowhere: Place) 
     )
 
 
+@pytest.mark.parametrize("command", ["topic pub -1 /sly {}", "service call /sly {} --timeout 0.1"])
 def test_a_peers_name_of_a_type_imports_no_module(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "side_effect.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     place.latch("/sly", "{}", "side_effect:Thing")
-    assert place.here("topic", "pub", "-1", "/sly", "{}")[2] == 1
+    server = place.channel("/server")
+    reply = {"action": "advertise", "topic": "/sly/_reply", "type": "side_effect:Thing_Response"}
+    server.send(wire.encode_object(reply))
+    assert server.receive().event == "advertised"
+    assert place.here(*command.split())[2] == 1
 
 
 def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:

@@ -58,7 +58,8 @@ def call_service(
     """
     offer = served(session, "service", absolute(request.service), wait_sec)
     check_type(offer, request.type_name)
-    types = types_of(session, offer.name, offer.type or request.type_name)
+    announced = "" if ":" in offer.type else offer.type  # a peer may not choose a module to import
+    types = types_of(session, offer.name, announced or request.type_name)
     text = text_of(f"{types.name}_Request", types.request, request.values)
     given = written(decoded(json.loads(text), types.request), types.request, "")
     name = one_line(types.name.replace("/", "."))

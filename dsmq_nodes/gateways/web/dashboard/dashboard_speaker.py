@@ -28,6 +28,7 @@ from dsmq_nodes.gateways.web.parameter_calls import (
 from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import encoded
+from dsmq_nodes.messages.schema.schema_walk import Schema
 from dsmq_nodes.tools.graph_model import TopicModel, decode_statistics
 from dsmq_nodes.topic_names import REQUEST, STATISTICS_TOPIC, is_hidden, is_kits_own
 
@@ -282,7 +283,7 @@ class DashboardSpeaker:
         schema = self._schema(name, asked.get("type", ""))
         return {"schema": schema, "msg": encoded({}, schema, name) if schema else {}}
 
-    def _schema(self, topic: str, type_name: str) -> dict[str, Any]:
+    def _schema(self, topic: str, type_name: str) -> Schema:
         return self._hub.schema_of(topic) or message_type(self._hub, topic, type_name).schema
 
     async def _call(self, asked: dict[str, Any]) -> Any:
