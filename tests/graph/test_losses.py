@@ -115,3 +115,15 @@ def test_a_jump_is_told_once_a_publisher(caplog: pytest.LogCaptureFixture) -> No
         "/reader: /a on /t left out 999999999998 numb",
         "/reader: /b on /t left out 999999999998 numb",
     ]
+
+
+def test_what_the_kit_lost_of_its_own_counts_but_is_no_line_and_does_not_take_a_users_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warned: set[str] = set()
+    for topic in ("/dsmq/nodes", "/odom"):
+        losses = Losses("/reader", topic, warned)
+        assert [losses.before(reply("/a", number)) for number in (1, 4)] == [0, 2]
+    assert [line.split(" never came")[0] for line in caplog.messages] == [
+        "/reader: 2 messages of /a on /odom"
+    ]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.dsmq.log import Cursor, Entry
+from dsmq_nodes.topic_names import is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -109,7 +110,7 @@ class Losses:
         explained = min(hole, self._skipped)
         self._skipped -= explained
         lost = hole - explained
-        if lost and not self._warned:
+        if lost and not self._warned and not is_kits_own(self._topic):
             self._warned.add(self._topic)
             logger.warning(
                 "%s: %d message%s of %s on %s never came: a broker, or the way from another "
