@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("zenoh")
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom
+from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkEnds, LinkRoom, link_end
 from tests.support.waiting import PATIENCE_SEC
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux about its sockets")
@@ -27,16 +27,21 @@ def silent_address() -> Iterator[tuple[str, int]]:
         yield address
 
 
+def ends(link: socket.socket) -> LinkEnds:
+    """The ends of a link as Zenoh names them."""
+    ours, theirs = link.getsockname(), link.getpeername()
+    return link_end(f"tcp/{ours[0]}:{ours[1]}"), link_end(f"tls/{theirs[0]}:{theirs[1]}#x=1")
+
+
 def test_an_attempt_that_nobody_answers_is_ended_soon_after_a_link_is_lost(
     silent_address: tuple[str, int],
 ) -> None:
     room = LinkRoom(lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = socket.create_connection(server.getsockname())
-        host, port = link.getsockname()
-        room.set_links([f"tcp/{host}:{port}"])
+        room.set_links({ends(link)})
         link.close()
-        room.set_links([])
+        room.set_links(set())
     with socket.socket() as attempt:
         attempt.setblocking(False)
         attempt.connect_ex(silent_address)
@@ -51,7 +56,7 @@ def test_a_link_may_be_closed_while_room_is_awaited(monkeypatch: pytest.MonkeyPa
 
     def closed_meanwhile(_: object, links: list[socket.socket], timeout_sec: float) -> set[int]:
         number = links[0].fileno()
-        room.set_links([])  # as Zenoh's thread does
+        room.set_links(set())  # as Zenoh's thread does
         return ready([], [number], timeout_sec)
 
     with (
@@ -59,7 +64,28 @@ def test_a_link_may_be_closed_while_room_is_awaited(monkeypatch: pytest.MonkeyPa
         socket.create_connection(server.getsockname()) as link,
     ):
         monkeypatch.setattr(descriptors, "ready", closed_meanwhile)
-        host, port = link.getsockname()
-        room.set_links([f"tcp/{host}:{port}"])
+        room.set_links({ends(link)})
         assert room.has_room()
         room.close()
+
+
+def test_a_router_looks_at_the_link_that_is_left_and_ends_the_dead_one() -> None:
+    """Both have the router's address: the dead one had no room, so the other got nothing."""
+    room = LinkRoom(lambda: None)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        far, links = [], []
+        for _ in range(2):
+            far.append(stack.enter_context(socket.create_connection(server.getsockname())))
+            links.append(stack.enter_context(server.accept()[0]))
+        room.set_links({ends(each) for each in links})
+        links[0].setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                links[0].send(bytes(100_000))
+        room.set_links({ends(links[1])})
+        assert room.has_room()
+        with pytest.raises(BrokenPipeError):
+            links[0].send(b"x")
+        links[1].send(b"x")
+    room.close()

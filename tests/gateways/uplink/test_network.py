@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.messages import String
-from tests.gateways.uplink.fleet import Fleet, Machine
+from dsmq_nodes.messages import Int64, String
+from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker
 from tests.gateways.uplink.sensors import FEW, Sensor, assert_whole, end, sensors
 from tests.support.network import Host, Network, network
 
@@ -54,6 +54,38 @@ def test_a_cable_that_is_cut_costs_no_message(network: Network, fleet: Fleet) ->
     assert_whole(fleet, made)
     fleet.until(lambda: base.status()["coming"]["/r1/imu"]["resumed"] > 200, "the count")
     assert base.status()["coming"]["/r1/imu"]["lost"] <= FEW + made[0].given_way
+
+
+def test_a_robot_that_is_cut_holds_up_no_other_and_is_commanded_again_at_once(
+    network: Network, fleet: Fleet, tmp_path: Path
+) -> None:
+    hub, *hosts = [network.host() for _ in range(3)]
+    make_keys(tmp_path, ["r1", "r2", f"base={hub.address}"])
+    base = fleet.machine(
+        *("--listen", hub.address, "--publish=/*/speed", f"--tls={tmp_path}/base"),
+        *("--robot=r1", "--robot=r2"),
+        host=hub,
+    )
+    heard = []
+    for name, host in zip(("r1", "r2"), hosts, strict=True):
+        where = ("--connect", hub.address, f"--tls={tmp_path}/{name}")
+        robot = fleet.machine("--as", name, *where, "--subscribe=/speed", host=host)
+        heard.append(fleet.listen(robot, Int64, "/speed"))
+        Talker(fleet, base, f"/{name}/speed")
+    await_commands(fleet, heard)
+    hosts[0].lose(100)
+    fleet.until(lambda: len(base.status()["links"]) == 1, "the end of the lease")
+    await_commands(fleet, heard[1:])
+    hosts[0].lose(0)
+    await_commands(fleet, heard)
+
+
+def await_commands(fleet: Fleet, heard: list[Listener]) -> None:
+    before = [len(each.got) for each in heard]
+    fleet.until(
+        lambda: all(len(each.got) > n + 50 for each, n in zip(heard, before, strict=True)),
+        "commands",
+    )
 
 
 def test_a_link_that_is_slow_behind_a_router_lets_messages_give_way_at_the_sender(

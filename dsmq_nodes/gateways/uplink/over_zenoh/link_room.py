@@ -39,6 +39,9 @@ from dsmq_nodes.gateways.uplink.over_udp.protocol_choice import LinkCounts, Prot
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
+LinkEnds = tuple[tuple[str, str], tuple[str, str]]
+"""The local and the other end of a link, each as host and port."""
+
 MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
 _RECHECK_SEC: Final = 0.3
 _REDIAL_SEC: Final = 0.1
@@ -115,14 +118,18 @@ def _counts(sock: socket.socket) -> LinkCounts:
     return LinkCounts(sent, again - twice, round_trip_us * 1e-6, shortest_us * 1e-6)
 
 
-def _is_at(sock: socket.socket, address: str) -> bool:
-    """Whether a socket is the local end of a link, in Zenoh's form `tcp/10.0.0.1:4444`."""
+def _ends(sock: socket.socket) -> LinkEnds | None:
+    """Return the addresses of a connection, or None: a router's links differ in the other end."""
+    with contextlib.suppress(OSError):  # not connected
+        (host, port, *_), (far_host, far_port, *_) = sock.getsockname(), sock.getpeername()
+        return (host, str(port)), (far_host, str(far_port))
+    return None
+
+
+def link_end(address: str) -> tuple[str, str]:
+    """Return host and port of Zenoh's form `tcp/10.0.0.1:4444`."""
     host, _, port = address.partition("/")[2].partition("#")[0].rpartition(":")
-    with contextlib.suppress(OSError):
-        name = sock.getsockname()
-        is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        return not is_listening and (name[0], str(name[1])) == (host.strip("[]"), port)
-    return False
+    return host.strip("[]"), port
 
 
 class Relay(Protocol):
@@ -157,22 +164,31 @@ class LinkRoom:
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._awaited = threading.Event()
-        self._is_linked = self._is_closed = False
+        self._links: set[LinkEnds] = set()
+        self._is_closed = False
         self._answer_sec = _ANSWER_SEC
         self._dialled_sec: dict[int, float] = {}  # attempts to connect, by the socket's inode
         threading.Thread(target=self._wait, name="room", daemon=True).start()
 
-    def set_links(self, local_ends: list[str]) -> None:
-        """Set the current links, by their local addresses."""
+    def set_links(self, links: set[LinkEnds]) -> None:
+        """Set the current links, and shut down the sockets of those that are gone.
+
+        Zenoh would wait for room in a dead link until the system gives it up, after minutes, and
+        would route what belongs to its successor into it.
+        """
         self._release_socket()
-        self._is_linked = bool(local_ends)
+        gone, self._links = self._links - links, links
         self._awaited.set()  # the thread may sleep until there is room
         for each in _sockets():
-            is_ours = any(_is_at(each, end) for end in local_ends)
+            ends = _ends(each)
+            if ends in gone:
+                with contextlib.suppress(OSError):  # closed by the other end meanwhile
+                    each.shutdown(socket.SHUT_RDWR)
+            is_ours = ends in links
             if is_ours:
                 _set_options(each)
             # The thread may have copies of its own for a moment: use the first one.
-            if is_ours and len(local_ends) == 1 and self._socket is None:
+            if is_ours and len(links) == 1 and self._socket is None:
                 self._answer_sec = max(_ROUND_TRIPS * _state(each)[1], _LEAST_ANSWER_SEC)
                 with self._lock:
                     self._socket = each
@@ -208,7 +224,7 @@ class LinkRoom:
 
     def _wait(self) -> None:
         while not self._is_closed:
-            if not self._is_linked:
+            if not self._links:
                 self._awaited.wait(_REDIAL_SEC)
                 self._dial_again()
             else:

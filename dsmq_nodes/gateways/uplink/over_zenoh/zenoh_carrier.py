@@ -38,7 +38,7 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
-from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
+from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners, link_end
 from dsmq_nodes.gateways.uplink.over_zenoh.machine_name import MachineName
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import RETRY_MS
 from dsmq_nodes.json_text import json_reader
@@ -229,7 +229,7 @@ class ZenohCarrier:
         name: MachineName | None = None
 
         def links_changed(_: zenoh.LinkEvent) -> None:
-            links = _local_ends(session)
+            links = {(link_end(str(a.src)), link_end(str(a.dst))) for a in session.info.links()}
             if name is not None:
                 name.check_links()
             room.set_links(links)
