@@ -78,7 +78,8 @@ _NEXT: Final = {
     (_CANCELING, GoalEvent.ABORT): _ABORTED,
     (_CANCELING, GoalEvent.CANCELED): _CANCELED,
 }
-_ACTIVE: Final = {_ACCEPTED, _EXECUTING, _CANCELING}
+_CANCELABLE: Final = {_ACCEPTED, _EXECUTING}
+_ACTIVE: Final = {*_CANCELABLE, _CANCELING}
 
 
 class ServerGoalHandle:
@@ -376,13 +377,13 @@ class ActionServer(SelfWaking):
         stamp_ns = _ns(wanted.stamp)
         one = self._goal_handles.get(goal_id)
         if any(goal_id) and not stamp_ns:
-            if one is None:
+            if one is None or one.status == _UNKNOWN:
                 return _UNKNOWN_GOAL, []
-            return (0, [one]) if one.is_active else (_GOAL_TERMINATED, [])
+            return (0, [one]) if one.status in _CANCELABLE else (_GOAL_TERMINATED, [])
         return 0, [
             each
             for each in list(self._goal_handles.values())
-            if each.is_active
+            if each.status in _CANCELABLE
             and (not stamp_ns or each is one or _ns(each.goal_info.stamp) <= stamp_ns)
         ]
 
