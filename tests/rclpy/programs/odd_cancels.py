@@ -18,7 +18,7 @@ server = ActionServer(
     Fibonacci,
     "odd",
     lambda handle: Fibonacci.Result(),
-    handle_accepted_callback=lambda handle: handles.append(handle),
+    handle_accepted_callback=handles.append,
     cancel_callback=lambda handle: print("asked") or CancelResponse.ACCEPT,
 )
 actions = ActionClient(node, Fibonacci, "odd")
