@@ -204,6 +204,12 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             raise ConnectionFailedError(
                 f"no connection to the broker at {host}:{port}: {descriptors.no_more(error)}"
             ) from error
+        if isinstance(error, ssl.SSLError):
+            why = getattr(error, "verify_message", "") or error.reason or error
+            raise ConnectionFailedError(
+                f"no connection by TLS to the broker at {host}:{port}: {why} "
+                f"(DSMQ_TLS_CA={os.environ.get('DSMQ_TLS_CA')})"
+            ) from error
         raise ConnectionFailedError(
             f"no broker at {host}:{port} ({_reason(host, error)}): start one with "
             "`dsmq-nodes broker`, or name another in the environment variable "

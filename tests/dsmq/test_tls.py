@@ -84,6 +84,21 @@ def test_who_cannot_trust_the_broker_does_not_talk_to_it(
         broker.connect()
 
 
+@pytest.mark.parametrize("trusted", ["other_ca", "key"])
+def test_a_broker_that_is_there_and_not_trusted_is_not_told_to_be_started(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch, trusted: str
+) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    file = tmp_path / "key.pem"
+    file.write_text("-----BEGIN PRIVATE KEY-----")
+    if trusted == "other_ca":
+        file = papers.other_ca
+    monkeypatch.setenv("DSMQ_TLS_CA", str(file))
+    with pytest.raises(ConnectionFailedError, match=f"by TLS .*DSMQ_TLS_CA={file}") as told:
+        broker.connect()
+    assert "start one" not in str(told.value)
+
+
 def test_a_client_certificate_is_asked_for(
     start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

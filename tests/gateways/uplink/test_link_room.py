@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("zenoh")
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkEnds, LinkRoom, link_end
 from tests.support.waiting import PATIENCE_SEC
 
@@ -48,6 +49,16 @@ def test_an_attempt_that_nobody_answers_is_ended_soon_after_a_link_is_lost(
         ended = select.select([], [attempt], [], PATIENCE_SEC)[1]
         assert ended, "the system itself would try for two minutes"
     room.close()
+
+
+def test_a_host_that_does_not_answer_is_not_told_to_have_reset_the_connection(
+    silent_address: tuple[str, int],
+) -> None:
+    room = LinkRoom(lambda: None)  # ends such attempts, that of the probe too
+    host, port = silent_address
+    told = why_unreachable(f"tcp/{host}:{port}", None)
+    room.close()
+    assert told == f"no router at tcp/{host}:{port}: no answer"
 
 
 def test_a_link_may_be_closed_while_room_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:

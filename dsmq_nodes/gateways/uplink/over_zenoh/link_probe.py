@@ -31,6 +31,8 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
             where = f"{where} ({address[0]}, the first of its {len(others) + 1} addresses)"
         with socket.create_connection(address, _CONNECT_SEC) as found:
             return _why_refused(found, host.strip("[]"), where, tls)
+    except (ConnectionResetError, TimeoutError):  # `link_room.py` ends an attempt that takes long
+        return f"no router at {where}: no answer"
     except OSError as error:
         return f"no router at {where}: {error.strerror or error}"
 
