@@ -1,7 +1,9 @@
 """The blocking client: put, get, get_latest, get_wait.
 
 Threads may share a client (a forked process makes its own): a request and its answer are one step,
-and a `get` that waits does not block a `put`.
+and a `get` that waits does not block a `put`. A signal handler may put, whatever call of the client
+it interrupts: where that call is within a frame, or waits for an answer that the put needs too, the
+put has a connection of its own. A get is refused there.
 
 The client survives its broker. While the broker is lost, puts are dropped and counted, gets find
 nothing, and one warning is logged. Each call tries to connect again, limited by a jittered
@@ -39,6 +41,10 @@ _PATIENCE_SEC: Final = 5.0  # for an answer
 _LATE_SEC: Final = 1.0  # a busy broker may answer this much later than requested
 _ROOM_SEC: Final = 1.0  # to wait for room for a put without `ack`; and to reconnect
 _LEAST_SEC: Final = 0.2  # to connect, however short the timeout of a `get_wait`
+_INTERRUPTED: Final = (
+    "a signal handler has interrupted a call of this client, and cannot get here: get with another "
+    "client, or set a flag that the program looks at"
+)
 
 
 class _Turn:
@@ -46,21 +52,39 @@ class _Turn:
 
     def __init__(self) -> None:
         self._next, self._taken = threading.Lock(), threading.Lock()
+        self._threads: set[int] = set()  # that hold it, or wait for it
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread holds it, or waits for it: a signal handler has interrupted that."""
+        return threading.get_ident() in self._threads
 
     def take_if_free(self) -> bool:
         """Take the lock if it is free, without waiting; return whether it is taken."""
-        return self._taken.acquire(blocking=False)
+        self._threads.add(threading.get_ident())
+        is_taken = self._taken.acquire(blocking=False)
+        if not is_taken:
+            self._threads.discard(threading.get_ident())
+        return is_taken
 
     def release(self) -> None:
         """Give the lock to another thread."""
         self._taken.release()
+        self._threads.discard(threading.get_ident())
 
     def __enter__(self) -> None:
-        with self._next:
-            self._taken.acquire()
+        if self.is_mine:
+            raise DsmqError(_INTERRUPTED)
+        self._threads.add(threading.get_ident())  # first: a signal may come at any moment
+        try:
+            with self._next:
+                self._taken.acquire()
+        except BaseException:
+            self._threads.discard(threading.get_ident())
+            raise
 
     def __exit__(self, *_: object) -> None:
-        self._taken.release()
+        self.release()
 
 
 class Client:
@@ -77,7 +101,8 @@ class Client:
         self._last_connection = self._connection
         # by topic: the newest id that was read, and its epoch
         self._read: dict[str, dict[str, object]] = {}
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()
+        self._is_sending = False  # a frame
         self._asking = _Turn()
         self._redial = Redial()
         self._closed = False
@@ -105,17 +130,31 @@ class Client:
             raise TypeError(f"a message is a str, not {type(message).__name__}: encode it first")
         _check_topic(topic)
         fields: dict[str, object] = {"action": "put", "topic": topic, "message": message}
-        if ack:
+        with self._sending:  # a frame of another thread is over then, but not one of this thread
+            is_within = self._is_sending or (ack and self._asking.is_mine)
+        if is_within:
+            self._put_beside(topic, message, ack=ack)
+        elif ack:
             with self._asking:
                 self._acks += 1
                 frame = wire.encode_object({**fields, "ack": self._acks})
                 if error := self._try(lambda connection: self._put_acknowledged(connection, frame)):
                     raise error
-            return
-        frame = wire.encode_object(fields)
-        if self._try(lambda connection: self._send(connection, frame, is_put=True)):
-            with self._sending:
-                self.dropped += 1
+        else:
+            frame = wire.encode_object(fields)
+            if self._try(lambda connection: self._send(connection, frame, is_put=True)):
+                with self._sending:
+                    self.dropped += 1
+
+    def _put_beside(self, topic: str, message: str, *, ack: bool) -> None:
+        """Put over another connection, because a signal handler has interrupted a call of ours."""
+        try:
+            with Client(self._host, self._port) as another:
+                another.put(topic, message, ack=ack)
+        except ConnectionFailedError:
+            if ack:
+                raise
+            self.dropped += 1
 
     def _put_acknowledged(self, connection: ClientConnection, frame: bytes) -> None:
         if connection.original:
@@ -220,15 +259,21 @@ class Client:
 
     def forked(self) -> None:
         """Refuse all use in a forked child: the connection and the locks are the parent's."""
-        self._sending, self._asking = threading.Lock(), _Turn()
+        self._sending, self._asking = threading.RLock(), _Turn()
         where = f"{self._host}:{self._port}"
         self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
 
     def _send(self, connection: ClientConnection, frame: bytes, *, is_put: bool = False) -> None:
         with self._sending:
-            if is_put:
-                self._read_refusals(connection)
-            connection.send(frame, _ROOM_SEC)
+            if self._is_sending:
+                raise DsmqError(_INTERRUPTED)
+            self._is_sending = True
+            try:
+                if is_put:
+                    self._read_refusals(connection)
+                connection.send(frame, _ROOM_SEC)
+            finally:
+                self._is_sending = False
 
     def _read_refusals(self, connection: ClientConnection) -> None:
         """Read the broker's answers to earlier puts, unless another thread reads.

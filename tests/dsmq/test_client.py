@@ -13,7 +13,12 @@ import pytest
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
+from dsmq_nodes.errors import (
+    ConnectionFailedError,
+    DsmqError,
+    RequestRefusedError,
+    WireError,
+)
 from tests.dsmq.conftest import Broker, Start
 from tests.dsmq.servers import flooding
 from tests.support.waiting import PATIENCE_SEC, until
@@ -278,3 +283,44 @@ def test_an_original_server_whose_topic_never_ends_holds_up_no_call() -> None:
             assert client._get("t", None, 0.2, latest=True) == "and another"
             assert client._connection is not None, "it is not lost"
         thread.join()
+
+
+@pytest.mark.parametrize("interrupted", ["get_wait", "put", "put_ack"])
+@pytest.mark.parametrize("place", ["send", "receive"])
+def test_a_signal_handler_may_put_whatever_it_interrupts(
+    broker: Broker, interrupted: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler runs in the thread that it interrupts, at any moment of its call."""
+    refused: list[str] = []
+    with broker.connect() as client, broker.connect() as reader:
+        work = getattr(ClientConnection, place)
+        outer = client._connection
+
+        def handle() -> None:
+            client.put("cmd_vel", "stop")
+            client.put("cmd_vel", "stop surely", ack=True)
+            try:
+                client.get("cmd_vel")
+            except DsmqError as error:
+                refused.append(str(error))
+
+        def interrupt(connection: ClientConnection, *args: object, **named: object) -> object:
+            if connection is outer:
+                monkeypatch.setattr(ClientConnection, place, work)
+                handle()
+            return work(connection, *args, **named)
+
+        client.put("joy", "first")
+        monkeypatch.setattr(ClientConnection, place, interrupt)
+        if interrupted == "get_wait":
+            client.get_wait("joy", 0.1)
+        else:
+            client.put("joy", "go", ack=interrupted == "put_ack")
+        monkeypatch.setattr(ClientConnection, place, work)
+        if (interrupted, place) != ("put", "receive"):
+            stops = [reader.get_wait("cmd_vel", PATIENCE_SEC) for _ in range(2)]
+            assert stops == ["stop", "stop surely"]
+            assert len(refused) == 1
+        client.put("joy", "on", ack=True)
+        assert client.get("joy") in {"first", "on"}
+        assert client.dropped == 0
