@@ -186,9 +186,10 @@ class WebServer:
     def _guarded(self, origins: Collection[str]) -> Callable[..., Awaitable[web.StreamResponse]]:
         @web.middleware
         async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            self._connections.asked(request.protocol)
             head = self._head(request, origins or self._origins.get(request.path, ()))
             refusal = self._rules.refusal(head)
+            if refusal is None:  # a stranger's connection gives way
+                self._connections.asked(request.protocol)
             if refusal is not None and request.path == "/login" and refusal.status == 401:
                 refusal = None
             if refusal is not None:
@@ -243,7 +244,7 @@ class WebServer:
     async def _login(self, request: web.Request) -> web.StreamResponse:
         try:
             token = (await request.post()).get("token", "")
-        except (ValueError, LookupError):  # it is not a form
+        except (ValueError, LookupError, ConnectionError):  # it is not a form, or ends before
             token = ""
         if not (isinstance(token, str) and self._rules.knows([token])):
             await asyncio.sleep(_WRONG_TOKEN_SEC)
@@ -312,12 +313,12 @@ class WebServer:
         await socket_.prepare(request)
         self._connections.keep(request.protocol)
         transport = request.transport  # a closed request no longer has it
-        _tune(transport)
+        cut_off = partial(_cut_off, transport, _tune(transport))
         outbox = Outbox()
         client = HubClient(self._hub, outbox, request.remote or "")
         self._clients.add(client)
-        writing = asyncio.create_task(self._write(socket_, outbox, transport))
-        half_read = self._counted(request, client)
+        writing = asyncio.create_task(self._write(socket_, outbox, cut_off))
+        half_read = self._counted(request, client, cut_off)
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
@@ -335,21 +336,23 @@ class WebServer:
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
-            _cut_off_later(transport)
+            self._hub.loop.call_later(_LAST_WORDS_SEC, cut_off)
         return socket_
 
-    def _counted(self, request: web.Request, client: HubClient) -> HalfRead:
+    def _counted(
+        self, request: web.Request, client: HubClient, cut_off: Callable[[], None]
+    ) -> HalfRead:
         """Count what a client has sent of an unfinished message, so that it can be too much."""
-        transport = request.transport
 
         def too_much() -> None:
             logger.warning("%s: %s", client.peer, _TOO_MUCH)
             client.outbox.end(_TOO_MUCH)
-            _cut_off_later(transport)  # even if the writer waits for it
+            # even if the writer waits for it
+            self._hub.loop.call_later(_LAST_WORDS_SEC, cut_off)
 
         half_read = HalfRead(request.protocol, self._half_read, too_much)
-        if transport is not None:
-            transport.set_protocol(half_read)
+        if request.transport is not None:
+            request.transport.set_protocol(half_read)
         return half_read
 
     def _why_not(
@@ -368,11 +371,11 @@ class WebServer:
         return ""
 
     async def _write(
-        self, socket_: web.WebSocketResponse, outbox: Outbox, transport: asyncio.Transport | None
+        self, socket_: web.WebSocketResponse, outbox: Outbox, cut_off: Callable[[], None]
     ) -> None:
         news = asyncio.Event()
         outbox.on_news = news.set
-        watching = asyncio.create_task(_end_when_stuck(outbox, transport))
+        watching = asyncio.create_task(_end_when_stuck(outbox, cut_off))
         try:
             while True:
                 news.clear()
@@ -423,25 +426,20 @@ async def _read(
             outbox.heard()  # later ones are not stamped before what was published now
 
 
-async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:
+async def _end_when_stuck(outbox: Outbox, cut_off: Callable[[], None]) -> None:
     while not outbox.is_stuck:
         await asyncio.sleep(_CHECK_EVERY_SEC)
     logger.warning("a client does not read its answers: it is disconnected")
-    if transport is not None:
-        _cut_off(transport)
+    cut_off()
 
 
-def _cut_off_later(transport: asyncio.Transport | None) -> None:
-    if transport is not None:
-        asyncio.get_running_loop().call_later(_LAST_WORDS_SEC, _cut_off, transport)
-
-
-def _cut_off(transport: asyncio.Transport) -> None:
+def _cut_off(transport: asyncio.Transport | None, connection: Any) -> None:
     """Close a connection and drop unread data; a plain close would wait until it is read."""
-    connection = _socket_of(transport)
-    if connection.fileno() >= 0:
+    if transport is not None and connection.fileno() >= 0:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         transport.abort()
+        with contextlib.suppress(OSError):  # TLS's does nothing once it was closed twice
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _is_websocket(request: web.Request) -> bool:
@@ -452,9 +450,13 @@ def _socket_of(transport: asyncio.Transport | None) -> Any:
     return transport.get_extra_info("socket") if transport is not None else None
 
 
-def _tune(transport: asyncio.Transport | None) -> None:
-    """Send without delay, and limit the kernel's buffer to what a page reads in a moment."""
+def _tune(transport: asyncio.Transport | None) -> Any:
+    """Send without delay, and limit the kernel's buffer to what a page reads in a moment.
+
+    Return the socket: a transport of TLS forgets it before it has closed it.
+    """
     connection = _socket_of(transport)
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection

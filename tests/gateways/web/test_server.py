@@ -271,6 +271,30 @@ def test_connections_that_ask_for_nothing_give_way(
     ]
 
 
+def test_connections_of_strangers_give_way_to_one_that_knows_the_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "_MOST", 8)
+    asks = b"GET /page/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        strangers = []
+        for _ in range(8):
+            strangers.append(await asyncio.open_connection("127.0.0.1", site.port))
+            strangers[-1][1].write(asks)
+            assert (await strangers[-1][0].readline()).endswith(b" 401 Unauthorized\r\n")
+        reader, knows = await asyncio.open_connection("127.0.0.1", site.port)
+        await comes(lambda: len(site.server._connections._open) == 8)
+        _, another = await asyncio.open_connection("127.0.0.1", site.port)
+        another.write(asks)
+        knows.write(b"GET / HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer right\r\n\r\n")
+        assert (await reader.readline()).endswith(b" 200 OK\r\n")
+        for _, writer in (*strangers, (reader, knows), (reader, another)):
+            writer.close()
+
+    visited(test, token="right")
+
+
 def test_connections_that_have_ended_need_no_place(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -330,6 +354,51 @@ def test_a_form_that_cannot_be_read_is_refused_without_a_traceback(
             assert answer.status == 401
 
     visited(test, token="right")
+    assert not caplog.records
+
+
+def test_a_form_that_is_not_sent_to_its_end_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+    head += "Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken="
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(head.encode())
+        for each in range(2):
+            async with session.get("/") as answer:
+                assert answer.status == 401
+            if not each:
+                writer.close()
+
+    visited(test, token="right")
+    assert not caplog.records
+
+
+@pytest.mark.slow
+def test_a_websocket_that_ends_over_tls_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    authority.configure_trust(theirs)
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo", ssl=theirs) as ws:
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+        await cut_off.wait()
+
+    cut_off, was = asyncio.Event(), server._cut_off
+
+    def cuts_off(*of: Any) -> None:
+        asyncio.get_running_loop().call_soon(cut_off.set)
+        was(*of)
+
+    monkeypatch.setattr(server, "_cut_off", cuts_off)
+    visited(test, tls=ours)
     assert not caplog.records
 
 
