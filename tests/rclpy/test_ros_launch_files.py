@@ -953,6 +953,7 @@ OWN_CLASSES = """
     def setup(context):
         word = context.perform_substitution(LaunchConfiguration("word"))
         launch.logging.get_logger("own").info(word + context.environment["OWN"])
+        print([*context.launch_configurations])
         if IfCondition(LaunchConfiguration("word")).evaluate(context):
             return [Twice[int](["a ", Upper(["b", LaunchConfiguration("word")]), *context.argv])]
 
@@ -976,6 +977,6 @@ def test_a_launch_file_derives_classes_of_its_own(
     (arm / "own.launch.py").write_text(dedent(OWN_CLASSES))
     done = launch(arm, "own.launch.py", "word:=true", "--dry-run")
     assert done.returncode == 0, done.stderr
-    first, _, *started = done.stdout.splitlines()
-    assert first == "[INFO] [own]: true of it"
+    first, names, _, *started = done.stdout.splitlines()
+    assert (first, names) == ("[INFO] [own]: true of it", "['word']")
     assert started == ["[echo] echo 'a BTRUEword:=true'", "[echo-2] echo 'a BTRUEword:=true'"]

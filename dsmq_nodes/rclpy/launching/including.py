@@ -49,20 +49,17 @@ def visit_file(path: Path, context: Visit, place: SourceLine) -> None:
     """
     if not path.is_file():
         raise SubstitutionError(f"there is no launch file {path}")
-    outer = context.around.file
-    depth = context.around.configurations.get("", "")
-    if len(depth) > _DEEPEST:
+    outer, depth = context.around.file, context.around.depth
+    if depth > _DEEPEST:
         raise SubstitutionError(f"{path} is included in itself")
     context.files += 1
     if context.files > _MOST_FILES:
         raise SubstitutionError(f"more than {_MOST_FILES} launch files are included")
-    context.around.configurations[""] = f"{depth}+"
-    context.around.file = path
+    context.around.file, context.around.depth = path, depth + 1
     try:
         visit_all(read(path, context), context, place)
     finally:
-        context.around.file = outer
-        context.around.configurations[""] = depth
+        context.around.file, context.around.depth = outer, depth
 
 
 def read(path: Path, context: Visit) -> Any:

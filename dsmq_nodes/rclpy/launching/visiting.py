@@ -75,6 +75,7 @@ class Surroundings:
         delay_sec: how long a process waits before it begins.
         after: the events that a process waits for.
         file: the launch file.
+        depth: how many files include one another here.
         variables: the variables of the loops around the action.
         kept_env: the environments that `PushEnvironment` has saved.
         kept_configurations: the configurations that `PushLaunchConfigurations` has saved.
@@ -88,6 +89,7 @@ class Surroundings:
     delay_sec: float = 0.0
     after: tuple[Dependency, ...] = ()
     file: Path = Path()
+    depth: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     kept_env: list[dict[str, str | None]] = field(default_factory=list)
     kept_configurations: list[dict[str, Any]] = field(default_factory=list)
@@ -106,9 +108,8 @@ class Surroundings:
         return {name: vars(self)[name] for name in _CONFIGURED}
 
     def forget_configurations(self, but: dict[str, str]) -> None:
-        """Keep only the given configurations, and the depth of includes."""
-        depth = {key: value for key, value in self.configurations.items() if not key}
-        self.configurations = depth | but
+        """Keep only the given configurations."""
+        self.configurations = but
         self.namespace, self.remaps, self.params = "", [], []
 
 
