@@ -2,8 +2,10 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,10 +13,12 @@ from dsmq_nodes.messages import Int64
 from tests.gateways.uplink.fleet import Fleet, Machine, Talker
 from tests.support.programs import Running
 from tests.support.reserved import free_port
+from tests.support.waiting import until
 
 pytest.importorskip("zenoh")
 pytest.importorskip("cryptography")
 
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import ZenohCarrier
 from dsmq_nodes.gateways.uplink.uplink_keys import make_keys
 
 _ANOTHER_CLOCK = """
@@ -101,3 +105,14 @@ def test_a_machine_that_was_cut_off_does_not_end_the_one_that_came_meanwhile(fle
     Talker(fleet, new, "/odom")
     heard = fleet.listen(base, Int64, "/r1/odom")
     fleet.until(lambda: heard.got, "the one that stays")
+
+
+def test_what_arrives_while_an_uplink_ends_is_no_traceback() -> None:
+    """The session was closed, and an answer that came just before was still acted on."""
+    calls: list[Callable[[], None]] = []
+    carrier, events = ZenohCarrier("r1", {"mode": "wrong", "connect/endpoints": []}), Mock()
+    carrier.open(events, calls.append)
+    until(lambda: calls, "that it cannot be opened")
+    carrier.close()
+    calls[0]()
+    events.failed.assert_not_called()

@@ -276,6 +276,8 @@ class ZenohCarrier:
                 self._run(self._deliver)
 
     def _deliver(self) -> None:
+        if self._is_closed:
+            return
         for _ in range(len(self._inbox)):
             act = self._inbox.popleft()
             try:
