@@ -931,6 +931,7 @@ OWN_CLASSES = """
     from launch.launch_description import LaunchDescription
     from launch.some_substitutions_type import SomeSubstitutionsType
     from launch.substitution import Substitution
+    from launch.substitutions import EnvironmentVariable
     from launch.substitutions.launch_configuration import LaunchConfiguration
     from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 
@@ -959,7 +960,7 @@ OWN_CLASSES = """
 
     def generate_launch_description():
         return LaunchDescription([
-            DeclareLaunchArgument("word", default_value="true"),
+            DeclareLaunchArgument("word", default_value=EnvironmentVariable("NOT_SET")),
             OpaqueFunction(function=setup),
             LogInfo(msg="no", condition=Condition(predicate=lambda context: False)),
         ])

@@ -221,7 +221,11 @@ class DeclareLaunchArgument(Action):
         details = {"description": self.description, "choices": self.choices}
         context.declared[name] = {key: value for key, value in details.items() if value}
         if self.default_value is not None:
-            context.declared[name]["default"] = text_of(self.default_value, context)
+            try:
+                context.declared[name]["default"] = text_of(self.default_value, context)
+            except SubstitutionError:
+                if name not in known:  # a default that is not used may be a mistake
+                    raise
         if name not in known:
             if self.default_value is None:
                 raise SubstitutionError(f"argument {name!r} has no default: give {name}:=VALUE")
