@@ -37,7 +37,7 @@ from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.messages.schema.dynamic import without_special
-from dsmq_nodes.topic_names import CLOCK_TOPIC, is_kits_own
+from dsmq_nodes.topic_names import CLOCK_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,8 +273,6 @@ class FoxgloveClient:
             raise CommandError(f"the channel {number} of this client exists already")
         if wire["encoding"] != JSON:
             raise CommandError(f"messages have to be in json, not {wire['encoding']!r:.60}")
-        if is_kits_own(topic):
-            raise CommandError("the name is reserved: choose one that is not below /dsmq")
         kind = message_type(self._client.hub, topic, str(wire["schemaName"]))
         announced = self._client.hub.type_of(topic)
         if announced and kind.name != announced:

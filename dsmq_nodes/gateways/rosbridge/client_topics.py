@@ -29,7 +29,6 @@ from dsmq_nodes.gateways.rosbridge.topic_queue import (
 )
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Frame
-from dsmq_nodes.topic_names import is_kits_own
 
 _MOST_IDS: Final = 100  # subscriptions of one client to one topic
 
@@ -154,8 +153,6 @@ class ClientTopics:
         named, known = str(operation.get("type") or ""), self._advertised.get(topic)
         if known is not None and (not named or ros2_name(named) == known.kind.name):
             return known
-        if is_kits_own(topic):
-            raise CommandError(f"{topic} is reserved: choose a name that is not below /dsmq")
         kind = message_type(self._client.hub, topic, named)
         announced = self._client.hub.type_of(topic) if known is None else known.kind.name
         if announced and kind.name != announced:

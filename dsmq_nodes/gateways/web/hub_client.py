@@ -16,7 +16,7 @@ from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
-from dsmq_nodes.topic_names import ACTION
+from dsmq_nodes.topic_names import ACTION, is_kits_own
 
 MOST_SUBSCRIBED: Final = 1000
 MOST_ADVERTISED: Final = 100
@@ -81,13 +81,16 @@ class HubClient:
             ReadOnlyError: the gateway is read-only.
             ClientLimitError: the client has too many advertisements.
             CommandError: the gateway publishes another type on the topic, for another client; or
-                the type's name is none.
+                a name is none, or reserved.
         """
         self.check_writable()
         if len(self._writers) >= MOST_ADVERTISED:
             raise ClientLimitError(f"a client may have at most {MOST_ADVERTISED} advertisements")
-        if type_name and (fault := topic_fault(type_name, "type")):
-            raise CommandError(fault)  # the broker would tell only the gateway
+        # the broker would tell only the gateway
+        if fault := topic_fault(topic) or (type_name and topic_fault(type_name, "type")):
+            raise CommandError(fault)
+        if is_kits_own(topic):
+            raise CommandError(f"{topic} is reserved: choose a name that is not below /dsmq")
         writer = self.hub.advertise(topic, type_name, schema, latched=latched)
         known = writer.publication.type_name  # the graph may not show it yet
         if known and known != type_name:

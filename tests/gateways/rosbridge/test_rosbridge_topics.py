@@ -360,7 +360,7 @@ def test_a_wrong_message_is_answered_in_words(
         ('{"op": "advertise", "topic": "/b", "type": "std_msgs/Sting"}', "std_msgs/msg/String"),
         (f'{{"op": "advertise", "topic": "/b", "type": "x/{"y" * 300}"}}', "over 255 bytes"),
         ('{"op": "advertise", "topic": "/b", "type": "x/\\u0000"}', "cannot be printed"),
-        ('{"op": "advertise", "topic": "/dsmq/graph", "type": "std_msgs/String"}', "reserved"),
+        ('{"op": "advertise", "topic": "/dsmq/x", "type": "std_msgs/String"}', "reserved"),
         ('{"op": "fragment", "id": "f", "data": "x", "num": 3, "total": 2}', "num 0 to total"),
         ('{"op": "fragment", "id": "f", "data": 1, "num": 0, "total": 2}', "a text `data`"),
     ],

@@ -281,6 +281,23 @@ def test_a_read_only_page_changes_nothing() -> None:
         assert visit.robot.heard == []
 
 
+@pytest.mark.parametrize(
+    ("topic", "why"),
+    [
+        ("/dsmq/graph", "/dsmq/graph is reserved: choose a name that is not below /dsmq"),
+        ("", "a topic name is empty"),
+        ("/a/../b", "a topic name has a part that is '..': '/a/../b'"),
+    ],
+)
+def test_a_topic_that_nobody_would_hear_of_is_refused(topic: str, why: str) -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        asked = {"topic": topic, "type": "std_msgs/msg/String", "msg": {"data": "hi"}}
+        answer = visit.asks("pub", **asked)
+        assert (answer["ok"], answer.get("error")) == (False, why)
+        assert not visit.asks("arm", topic=topic or "/..")["ok"]
+
+
 def test_all_pages_are_told_who_drives_and_that_the_driver_left() -> None:
     with Graph() as graph:
         visit = Visit(graph)
