@@ -78,3 +78,14 @@ def test_with_tls_it_is_told_that_only_the_first_address_is_tried(tmp_path: Path
         where = f"tls/hub.test:{router.getsockname()[1]}"
         told = why_unreachable(where, tls)
     assert told.startswith(f"no router at {where} (127.0.0.9, the first of its 2 addresses): ")
+
+
+def test_a_router_that_does_not_answer_to_tls_may_be_behind_a_smaller_mtu(tmp_path: Path) -> None:
+    """It was told to have no certificates, and `tls` was to be removed."""
+    make_keys(tmp_path, ["r1"])
+    files = {"ca": "ca.pem", "certificate": "r1.pem", "key": "r1.key"}
+    tls = UplinkTls(**{key: str(tmp_path / name) for key, name in files.items()})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        told = why_unreachable(f"tls/127.0.0.1:{silent.getsockname()[1]}", tls)
+    assert "does not answer to TLS" in told
+    assert "MTU" in told

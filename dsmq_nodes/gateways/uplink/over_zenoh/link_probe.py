@@ -76,7 +76,10 @@ def _why_refused(connection: socket.socket, host: str, where: str, tls: UplinkTl
 def not_alike(where: str, is_secure: bool) -> str:
     """Return a text for one end with certificates and one without; `is_secure`: this end has."""
     if is_secure:
-        return f"the router at {where} has no certificates: give it some, or remove tls here"
+        return (
+            f"the router at {where} does not answer to TLS: it has no certificates (give it some, "
+            "or remove tls here), or large packets do not arrive (a tunnel with a smaller MTU)"
+        )
     return f"the router at {where} needs certificates: {_TLS}"
 
 
