@@ -271,6 +271,18 @@ def test_connections_that_ask_for_nothing_give_way(
     ]
 
 
+async def answered(
+    site: Site, asks: bytes, status: bytes
+) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Eight connections that have asked, and were answered with this status."""
+    streams = []
+    for _ in range(8):
+        streams.append(await asyncio.open_connection("127.0.0.1", site.port))
+        streams[-1][1].write(asks)
+        assert (await streams[-1][0].readline()).endswith(b" %b\r\n" % status)
+    return streams
+
+
 def test_connections_of_strangers_give_way_to_one_that_knows_the_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -278,11 +290,7 @@ def test_connections_of_strangers_give_way_to_one_that_knows_the_token(
     asks = b"GET /page/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
-        strangers = []
-        for _ in range(8):
-            strangers.append(await asyncio.open_connection("127.0.0.1", site.port))
-            strangers[-1][1].write(asks)
-            assert (await strangers[-1][0].readline()).endswith(b" 401 Unauthorized\r\n")
+        strangers = await answered(site, asks, b"401 Unauthorized")
         reader, knows = await asyncio.open_connection("127.0.0.1", site.port)
         await comes(lambda: len(site.server._connections._open) == 8)
         _, another = await asyncio.open_connection("127.0.0.1", site.port)
@@ -321,11 +329,7 @@ def test_a_newcomer_takes_the_place_of_the_oldest_among_those_that_have_asked(
     asks = b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
-        streams = []
-        for _ in range(8):
-            streams.append(await asyncio.open_connection("127.0.0.1", site.port))
-            streams[-1][1].write(asks)
-            assert (await streams[-1][0].readline()).endswith(b" 400 Bad Request\r\n")
+        streams = await answered(site, asks, b"400 Bad Request")
         for _ in range(3):
             async with session.post("/stop", headers={"Connection": "close"}) as answer:
                 assert answer.status == 204
