@@ -61,6 +61,8 @@ class _Turn:
 
     def take_if_free(self) -> bool:
         """Take the lock if it is free, without waiting; return whether it is taken."""
+        if self.is_mine:
+            return False
         self._threads.add(threading.get_ident())
         is_taken = self._taken.acquire(blocking=False)
         if not is_taken:

@@ -307,6 +307,8 @@ def test_a_signal_handler_may_put_whatever_it_interrupts(
         def interrupt(connection: ClientConnection, *args: object, **named: object) -> object:
             if connection is outer:
                 monkeypatch.setattr(ClientConnection, place, work)
+                if place == "receive":
+                    until(connection.peek)  # so that a put has something to read
                 handle()
             return work(connection, *args, **named)
 
