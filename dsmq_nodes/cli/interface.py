@@ -184,7 +184,7 @@ def import_(
     interfaces = [found for source in sources for found in _read(source)]
     packages = {each.type_name.partition("/")[0] for each in interfaces}
     path = output or Path(f"{min(packages)}.py")
-    if path.suffix != ".py" or not path.stem.isidentifier() or keyword.iskeyword(path.stem):
+    if path.suffix != ".py" or not _is_word(path.stem):
         raise CommandError(f"{path}: a module's file is named as my_messages.py")
     if path.exists() and not force:
         raise CommandError(f"{path} is there already; --force writes over it, -o names another")
@@ -242,11 +242,17 @@ def _files(folder: Path) -> list[Path]:
     return [path for kind in PARTS for path in sorted((folder / kind).glob(f"*.{kind}"))]
 
 
+def _is_word(name: str) -> bool:
+    """Whether a program may define this name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
 def _interface(path: Path, package: str) -> Interface:
     package = "my_interfaces" if package in PARTS else package
     name = f"{package}/{path.suffix[1:]}/{path.stem}"
-    is_word = path.stem.isidentifier() and not keyword.iskeyword(path.stem)
-    if not is_word or not package.replace("-", "_").isidentifier():  # it is written into a program
+    if (
+        not _is_word(path.stem) or not package.replace("-", "_").isidentifier()
+    ):  # it is written into a program
         raise CommandError(f"{str(path)!r}: {name!r} is no name of a type: rename it")
     try:
         return Interface(name, read_interface(path.read_text("utf-8"), name))

@@ -13,7 +13,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.messages.schema.find import find_type, from_others
 from dsmq_nodes.messages.schema.schema_walk import as_mapping
 
 ANYTHING: Final[dict[str, Any]] = {"type": "object"}
@@ -71,7 +71,7 @@ def class_of(type_name: str) -> type[Message] | None:
 
     Classes that the program has imported come first, then the kit's, then those of packages.
     """
-    if ":" in type_name or not type_name:  # a file or a peer may not choose a module to import
+    if not from_others(type_name):
         return None
     for known in _subclasses(Message):
         if known.type_name == type_name:

@@ -20,7 +20,7 @@ from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.dynamic import decoded, written
-from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.messages.schema.find import find_type, from_others
 from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
@@ -106,7 +106,7 @@ def type_of(broker: str, name: str, values: str) -> str:
     with Session(broker) as session:
         topic = lookup.find(session.graph(), name)
     types = lookup.types(topic) if topic is not None else []
-    if len(types) == 1 and ":" not in types[0]:  # a peer may not choose a module to import
+    if len(types) == 1 and from_others(types[0]):
         return types[0]
     why = (
         f"{name} has {', '.join(types)}" if types else "no publisher or subscriber has announced it"

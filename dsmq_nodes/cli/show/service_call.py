@@ -13,7 +13,7 @@ from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.value_texts import text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.schema.dynamic import decoded, written
-from dsmq_nodes.messages.schema.find import find_interface
+from dsmq_nodes.messages.schema.find import find_interface, from_others
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.ended_nodes import explain_end
@@ -58,8 +58,7 @@ def call_service(
     """
     offer = served(session, "service", absolute(request.service), wait_sec)
     check_type(offer, request.type_name)
-    announced = "" if ":" in offer.type else offer.type  # a peer may not choose a module to import
-    types = types_of(session, offer.name, announced or request.type_name)
+    types = types_of(session, offer.name, from_others(offer.type) or request.type_name)
     text = text_of(f"{types.name}_Request", types.request, request.values)
     given = written(decoded(json.loads(text), types.request), types.request, "")
     name = one_line(types.name.replace("/", "."))

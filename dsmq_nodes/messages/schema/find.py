@@ -60,6 +60,11 @@ def kits_interface(name: str) -> Any:
     return _find_in_kit(package, [kind] if kind else list(INTERFACE_KINDS), class_name)
 
 
+def from_others(name: str) -> str:
+    """Return the name of a type that a file or a peer gave; empty if it chooses a module."""
+    return "" if ":" in name else name
+
+
 def _find_in_kit(package: str, kinds: list[str], class_name: str) -> Any:
     by_name = _by_name()
     names = (f"{package}/{kind}/{class_name}" for kind in kinds)

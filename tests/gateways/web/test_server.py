@@ -240,11 +240,16 @@ def test_another_user_of_this_machine_is_refused() -> None:
     visited(test)
 
 
+@pytest.fixture
+def eight_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_MOST", 8)
+
+
+@pytest.mark.usefixtures("eight_places")
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_connections_that_ask_for_nothing_give_way(
-    is_tls: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    is_tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "_MOST", 8)
     authority = trustme.CA()
     ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(ours)
@@ -283,10 +288,8 @@ async def answered(
     return streams
 
 
-def test_connections_of_strangers_give_way_to_one_that_knows_the_token(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connections, "_MOST", 8)
+@pytest.mark.usefixtures("eight_places")
+def test_connections_of_strangers_give_way_to_one_that_knows_the_token() -> None:
     asks = b"GET /page/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
@@ -303,11 +306,9 @@ def test_connections_of_strangers_give_way_to_one_that_knows_the_token(
     visited(test, token="right")
 
 
-def test_connections_that_have_ended_need_no_place(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.usefixtures("eight_places")
+def test_connections_that_have_ended_need_no_place(caplog: pytest.LogCaptureFixture) -> None:
     """Each time so many had come, one that lives was ended."""
-    monkeypatch.setattr(connections, "_MOST", 8)
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
@@ -322,10 +323,8 @@ def test_connections_that_have_ended_need_no_place(
     assert "connections" not in caplog.text
 
 
-def test_a_newcomer_takes_the_place_of_the_oldest_among_those_that_have_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connections, "_MOST", 8)
+@pytest.mark.usefixtures("eight_places")
+def test_a_newcomer_takes_the_place_of_the_oldest_among_those_that_have_asked() -> None:
     asks = b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
