@@ -181,12 +181,17 @@ def test_a_token_is_asked_for_and_remembered() -> None:
     visited(test, token="secret")
 
 
-def test_by_tls_the_cookie_is_secure() -> None:
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Those of a server with a certificate, and of a client that trusts it."""
     authority = trustme.CA()
-    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(ours)
-    theirs = ssl.create_default_context()
     authority.configure_trust(theirs)
+    return ours, theirs
+
+
+def test_by_tls_the_cookie_is_secure() -> None:
+    ours, theirs = contexts()
 
     async def test(_: Site, session: aiohttp.ClientSession) -> None:
         async with session.get("/?token=secret", ssl=theirs) as answer:
@@ -250,10 +255,7 @@ def eight_places(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_connections_that_ask_for_nothing_give_way(
     is_tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    authority = trustme.CA()
-    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(ours)
-    authority.configure_trust(theirs)
+    ours, theirs = contexts()
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
         async with session.ws_connect("/echo", ssl=theirs) as ws:
@@ -383,10 +385,7 @@ def test_a_form_that_is_not_sent_to_its_end_leaves_no_traceback(
 def test_a_websocket_that_ends_over_tls_leaves_no_traceback(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    authority = trustme.CA()
-    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(ours)
-    authority.configure_trust(theirs)
+    ours, theirs = contexts()
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
         async with session.ws_connect("/echo", ssl=theirs) as ws:
