@@ -4,7 +4,8 @@ Anyone who reaches a port can open connections and send nothing, or request a pa
 minute. aiohttp keeps all of them, until there is no descriptor left for users who need to see the
 robot or press STOP. The number of connections over all ports is therefore limited. A new connection
 replaces one without any request, or else the one with the oldest last request. Websockets have a
-separate limit (server.py).
+separate limit (server.py). Among those without a request, one of the host that has most of them
+gives way: a flood from one host ends no connection of another that still shakes hands.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import logging
 import os
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -96,10 +98,10 @@ class Connections:
             if len(self._open) >= self._most and not self._forget_ended():
                 self._end_one()
             protocol = make()
-            sock = accepted[0]
+            sock, address = accepted
             begin = self._loop.create_task(self._begin(protocol, sock))
             begin.add_done_callback(partial(_close_unless_begun, sock))
-            self._open[protocol] = _Arrival(begin)
+            self._open[protocol] = _Arrival(begin, address.rpartition(":")[0])
 
     async def _begin(self, protocol: asyncio.Protocol, sock: socket.socket) -> None:
         patience_sec = None if self._tls is None else _HANDSHAKE_SEC
@@ -124,8 +126,10 @@ class Connections:
         """End a connection; return whether there was one."""
         if not self._open:
             return False
-        silent = (each for each, known in self._open.items() if not known.has_asked)
-        protocol = next(silent, None) or next(iter(self._open))
+        silent = {each: known.host for each, known in self._open.items() if not known.has_asked}
+        hosts = Counter(silent.values())
+        oldest = next(iter(self._open))
+        protocol = max(silent, key=lambda each: hosts[silent[each]], default=oldest)
         self._open.pop(protocol).end()
         logger.warning(
             "there are over %d connections: ended one without a request, or with the oldest one",
@@ -142,8 +146,8 @@ def _close_unless_begun(sock: socket.socket, begin: "asyncio.Task[None]") -> Non
 class _Arrival:
     """One connection; it has a transport after the TLS handshake."""
 
-    def __init__(self, begin: "asyncio.Task[None]") -> None:
-        self.begin = begin
+    def __init__(self, begin: "asyncio.Task[None]", host: str) -> None:
+        self.begin, self.host = begin, host
         self.transport: asyncio.BaseTransport | None = None
         self.has_asked = False
 

@@ -9,6 +9,7 @@ import re
 import select
 import socket
 import ssl
+import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -276,6 +277,25 @@ def test_connections_that_ask_for_nothing_give_way(
     assert told == [
         "there are over 8 connections: ended one without a request, or with the oldest one"
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this machine is one address elsewhere")
+@pytest.mark.usefixtures("eight_places")
+def test_a_flood_from_one_host_ends_no_connection_of_another() -> None:
+    """Of 13 presses of STOP five were reset: others came while they shook hands."""
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        there, flood = ("127.0.0.2", 0), list[socket.socket]()
+        for _ in range(40):
+            flood.append(socket.create_connection(("127.0.0.1", site.port), None, there))
+        await comes(lambda: sum(map(is_ended, flood)) >= 40 - 8)
+        writer.write(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readline()).endswith(b" 200 OK\r\n")
+        for each in (writer, *flood):
+            each.close()
+
+    visited(test)
 
 
 async def answered(
@@ -586,7 +606,7 @@ def test_too_many_clients_and_a_wrong_subprotocol_are_told() -> None:
 def test_a_request_that_is_not_http_is_one_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def test(site: Site, _: aiohttp.ClientSession) -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(b"GET /\x1b]0; HTTP/1.1\r\n\r\n")
         assert (await reader.readline()).endswith(b" 400 Bad Request\r\n")
