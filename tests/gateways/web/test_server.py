@@ -292,7 +292,8 @@ def test_a_flood_from_one_host_ends_no_connection_of_another() -> None:
         await comes(lambda: sum(map(is_ended, flood)) >= 40 - 8)
         writer.write(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert (await reader.readline()).endswith(b" 200 OK\r\n")
-        for each in (writer, *flood):
+        writer.close()
+        for each in flood:
             each.close()
 
     visited(test)
