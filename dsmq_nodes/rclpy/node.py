@@ -890,4 +890,8 @@ def _check_callable(callback: object) -> None:
         raise TypeError("Callback must be callable, got {}", type(callback))
 
 
-__all__ = ["InvalidTopicNameException", "Node"]
+__all__ = [  # `from rclpy.node import *`: some programs have their classes from it
+    *("Client", "Clock", "Context", "Executor", "GuardCondition", "InvalidTopicNameException"),
+    *("MutuallyExclusiveCallbackGroup", "Node", "Parameter", "Publisher", "QoSProfile", "Rate"),
+    *("ReentrantCallbackGroup", "Service", "Subscription", "Timer"),
+]

@@ -55,6 +55,11 @@ class Annotated(Node):
         return Parameter("p", value=1)
 
 
+starred = {}
+exec("from rclpy.node import *", starred)
+wanted = "Node Client Clock Executor Parameter Publisher QoSProfile Service Subscription Timer"
+wanted += " MutuallyExclusiveCallbackGroup ReentrantCallbackGroup"
+print([name for name in wanted.split() if name not in starred], starred["Node"] is Node)
 rclpy.init(args=[])
 node = Annotated(SingleThreadedExecutor())
 node.publisher.publish(String(data="x"))
