@@ -884,6 +884,21 @@ def test_words_of_ros2_launch_name_a_package_and_list_arguments(
         print_arguments(Path("absent.launch.py"), [])
 
 
+def test_an_installed_package_of_python_is_named_as_one_of_ros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "site", {"pipped/__init__.py": "1 / 0", "pipped/launch/robot.yaml": ""})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(CommandError, match="neither a file nor a package 'pipped'"):
+        found(Path("pipped"), ["robot.yaml"])
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    launch_file = tmp_path / "site/pipped/launch/robot.yaml"
+    assert found(Path("pipped"), ["robot.yaml", "a:=1"]) == (launch_file, ["a:=1"])
+    with pytest.raises(CommandError, match="no file 'robt.yaml'; did you mean 'robot.yaml'"):
+        found(Path("pipped"), ["robt.yaml"])
+
+
 def test_the_guide_lists_what_is_known() -> None:
     text = (Path(__file__).parents[2] / ".github/guide/with_ros2.md").read_text()
     rows = dict(re.findall(r"^\| `?([\w., $()]+?)`? \| (`.*) \|$", text, re.MULTILINE))
