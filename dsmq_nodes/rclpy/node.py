@@ -890,8 +890,7 @@ def _check_callable(callback: object) -> None:
         raise TypeError("Callback must be callable, got {}", type(callback))
 
 
-__all__ = [  # `from rclpy.node import *`: some programs have their classes from it
-    *("Client", "Clock", "Context", "Executor", "GuardCondition", "InvalidTopicNameException"),
-    *("MutuallyExclusiveCallbackGroup", "Node", "Parameter", "Publisher", "QoSProfile", "Rate"),
-    *("ReentrantCallbackGroup", "Service", "Subscription", "Timer"),
-]
+# `from rclpy.node import *`: some programs have their classes from it.
+__all__ = ["Client", "Clock", "Context", "Executor", "GuardCondition", "InvalidTopicNameException"]
+__all__ += ["MutuallyExclusiveCallbackGroup", "Node", "Parameter", "Publisher", "QoSProfile"]
+__all__ += ["Rate", "ReentrantCallbackGroup", "Service", "Subscription", "Timer"]

@@ -24,6 +24,7 @@ from dsmq_nodes.launcher.supervise.plan import (
     RestartPlan,
 )
 from dsmq_nodes.launcher.supervise.process import Guard, Process
+from dsmq_nodes.rclpy.launching.visiting import after_exit, after_start
 from tests.launcher.test_supervisor import Observer, Run, ctrl_c_on, patient, script, sleeper
 from tests.support.waiting import PATIENCE_SEC
 
@@ -160,6 +161,33 @@ def test_who_has_had_no_time_to_become_ready_is_told_and_no_fault() -> None:
         "[launch] slow: was not ready yet when the 0.7 s were over",
         "[launch] b: was not started yet, it waits for slow to be ready when the 0.7 s were over",
     ]
+
+
+def test_a_process_for_an_event_or_a_time_that_does_not_come_is_no_fault() -> None:
+    never = with_(script("b", "print('b')"), depends_on=(after_exit("a"),))
+    late = with_(script("c", "print('c')"), delay_sec=3600.0)
+    after = with_(script("d", "print('d')"), depends_on=(after_start("c"),))
+    run = Run(sleeper("a"), never, late, after)
+    assert run.run(0.7, observer=Observer(), patience_sec=0.3) == 0
+    assert run.said() == ["the summary"]
+    assert sum(line.startswith("[launch] all nodes ready: 1 in") for line in run.lines) == 1
+
+
+def test_a_delay_comes_before_the_first_start_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(delay_sec: float) -> None:
+        slept.append(delay_sec)
+        await sleep(delay_sec)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    run = Run(with_(script("a", once(tmp_path / "x")), restart=SOON, delay_sec=0.125))
+    assert run.run() == 0
+    assert "[a] failed before: True" in run.lines
+    assert slept.count(0.125) == 1
 
 
 def test_a_duration_may_count_from_when_all_nodes_are_ready() -> None:

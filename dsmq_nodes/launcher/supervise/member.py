@@ -109,6 +109,11 @@ class Member:
         hangs = self.is_silent and self.state == MemberState.READY
         return MemberState.HANGS if hangs else self.state
 
+    @property
+    def is_for_later(self) -> bool:
+        """Whether it waits for a time, or for an event that may never come."""
+        return self.state == MemberState.WAITING and self.plan.starts_later
+
     def mark_silent(self, silent: bool) -> None:
         """Note that a node of it has stopped publishing statistics, or publishes them again."""
         self.is_silent = silent

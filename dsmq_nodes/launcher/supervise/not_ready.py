@@ -49,9 +49,11 @@ class Patience:
         """Yield the processes that are not ready yet, but are not late."""
         late = self._late()
         for member in self._members:
-            if member not in late and member.state == MemberState.WAITING:
+            if member in late or member.is_for_later:
+                continue
+            if member.state == MemberState.WAITING:
                 yield f"{member.name}: was not started yet, it waits for {member.waits_for}"
-            elif member not in late and member.state == MemberState.STARTING:
+            elif member.state == MemberState.STARTING:
                 yield f"{member.name}: was not ready yet"
 
     def _late(self) -> list[Member]:
@@ -60,6 +62,7 @@ class Patience:
             member
             for member in self._members
             if member.state in {MemberState.WAITING, MemberState.STARTING}
+            and not member.is_for_later
             and member.since_sec <= before_sec
             and not self._waits_for_a_turn(member)
         ]

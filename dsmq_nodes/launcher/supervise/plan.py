@@ -91,6 +91,7 @@ class ProcessPlan:
         screen: whether its lines are shown.
         log: the file for its lines, if any.
         depends_on: its dependencies.
+        delay_sec: how long it waits after them before its first start.
         restart: when it is restarted.
         required: whether the launch ends when it has ended for good.
         sigterm_timeout_sec: the time from SIGINT to SIGTERM.
@@ -108,6 +109,7 @@ class ProcessPlan:
     screen: bool = True
     log: LogPlan | None = None
     depends_on: tuple[Dependency, ...] = ()
+    delay_sec: float = 0.0
     restart: RestartPlan = RestartPlan()
     required: bool = False
     sigterm_timeout_sec: float = 5.0
@@ -120,6 +122,11 @@ class ProcessPlan:
     def is_of_kit(self) -> bool:
         """Whether the kit makes its nodes (child.py)."""
         return any(node.spec for node in self.nodes)
+
+    @property
+    def starts_later(self) -> bool:
+        """Whether it waits for a time, or without a limit: for an event that may never come."""
+        return self.delay_sec > 0 or any(math.isinf(each.timeout_sec) for each in self.depends_on)
 
     @property
     def telling_nodes(self) -> list[NodePlan]:
@@ -142,16 +149,16 @@ class ProcessPlan:
             within = "" if math.isinf(window_sec) else f" in {window_sec:g} s"
             limit = "" if most is None else f", {most} times{within} at most"
             yield f"restart: {self.restart.policy}{limit}"
-        if self.required:
-            yield "required: the launch ends with it"
-        if self.log is not None:
-            yield f"log: {self.log.path}"
-        if self.affinity:
-            yield f"CPUs: {', '.join(map(str, self.affinity))}"
-        if self.nice:
-            yield f"nice: {self.nice}"
-        if not self.fork:
-            yield "fork: false, an interpreter of its own"
+        for is_unusual, text in (
+            (self.delay_sec, f"delay: {self.delay_sec:g} s"),
+            (self.required, "required: the launch ends with it"),
+            (self.log, f"log: {getattr(self.log, 'path', '')}"),
+            (self.affinity, f"CPUs: {', '.join(map(str, self.affinity))}"),
+            (self.nice, f"nice: {self.nice}"),
+            (not self.fork, "fork: false, an interpreter of its own"),
+        ):
+            if is_unusual:
+                yield text
 
 
 @dataclass(frozen=True)

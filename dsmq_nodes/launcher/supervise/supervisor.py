@@ -288,6 +288,9 @@ class Supervisor:
         """Start a process, and restart it as its policy says, until it has ended for good."""
         if not await self._depended(member):
             return
+        if member.plan.delay_sec:
+            member.wait_for(f"its delay of {member.plan.delay_sec:g} s")
+            await asyncio.sleep(member.plan.delay_sec)
         while await self._start_in_turn(member):
             pid = member.pid
             status = await self._end_of(member)
@@ -496,12 +499,12 @@ class Supervisor:
         self._report_when_all_ready()
 
     def _report_when_all_ready(self) -> None:
-        ready = all(member.was_ready.is_set() for member in self.members.values())
-        if ready and not self.all_ready:
+        members = [each for each in self.members.values() if not each.is_for_later]
+        if members and not self.all_ready and all(each.was_ready.is_set() for each in members):
             self.all_ready = True
             self._ready.set()
             took_sec = time.monotonic() - self._began_sec
-            count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
+            count = sum(max(1, len(member.plan.nodes)) for member in members)
             self.report(f"all nodes ready: {count} in {took_sec:.2f} s")
 
     def _changed(self) -> None:

@@ -23,8 +23,6 @@ from dsmq_nodes.rclpy.launching.substituting import (
 from dsmq_nodes.rclpy.launching.visiting import Described, SourceLine, Visit
 from dsmq_nodes.suggest import did_you_mean
 
-BEGINNING: Final = "dsmq_nodes.rclpy.launching.beginning"
-
 
 class Action(Described):
     """The base of all actions; `condition` decides whether it is visited."""
@@ -287,9 +285,7 @@ class LogInfo(Action):
         if not (around.after or around.delay_sec):
             sys.stderr.write(f"{text}\n")
             return
-        words = [sys.executable, "-c", f"print({text!r})"]
-        argv = beginning(words, around.delay_sec)
-        context.add(ProcessPlan("log", argv, depends_on=around.after))
+        context.add(ProcessPlan("log", (sys.executable, "-c", f"print({text!r})")))
 
 
 class GroupAction(Action):
@@ -357,8 +353,7 @@ class Shutdown(Action):
         if context.is_running and not around.delay_sec:
             context.ends = text_of(self.reason, context)
             return
-        argv = beginning([sys.executable, "-c", ""], around.delay_sec)
-        plan = ProcessPlan("shutdown", argv, depends_on=around.after, required=True)
+        plan = ProcessPlan("shutdown", (sys.executable, "-c", ""), required=True)
         context.reasons[context.add(plan)] = text_of(self.reason, context)
 
 
@@ -376,16 +371,6 @@ def shutdown_of(action: Any) -> Any:
     """Return the `Shutdown` of an action that ends the launch; None for other actions."""
     found = action.event if isinstance(action, EmitEvent) else action
     return found if isinstance(found, Shutdown) else None
-
-
-def beginning(
-    words: list[str], delay_sec: float, cwd: str | None = None, without: Iterable[str] = ()
-) -> tuple[str, ...]:
-    """Return the words of a command that waits, changes the folder or removes variables first."""
-    options = [] if not delay_sec else ["--delay", f"{delay_sec:g}"]
-    options += [] if cwd is None else ["--cwd", cwd]
-    options += [word for name in without for word in ("--without", name)]
-    return (sys.executable, "-m", BEGINNING, *options, "--", *words) if options else (*words,)
 
 
 def check_given(context: Visit, given: dict[str, str]) -> None:

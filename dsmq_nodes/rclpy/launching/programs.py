@@ -2,12 +2,14 @@
 
 import math
 import os
+import sys
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan, RestartPlan
-from dsmq_nodes.rclpy.launching.actions import Action, beginning
+from dsmq_nodes.rclpy.launching.actions import Action
 from dsmq_nodes.rclpy.launching.events.event_handlers import OnProcessExit, RegisterEventHandler
 from dsmq_nodes.rclpy.launching.substituting import (
     seconds_of,
@@ -18,6 +20,8 @@ from dsmq_nodes.rclpy.launching.substituting import (
     words_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import Visit
+
+_BEGINNING: Final = str(Path(__file__).with_name("beginning.py"))  # not `-m`: no imports of the kit
 
 
 class ExecuteLocal(Action):
@@ -76,9 +80,8 @@ class ExecuteLocal(Action):
         self.process = context.add(
             ProcessPlan(
                 title,
-                beginning(words, around.delay_sec, cwd, without),
+                _beginning(words, cwd, without),
                 {name: value for name, value in env.items() if value is not None},
-                depends_on=around.after,
                 restart=restart,
                 sigterm_timeout_sec=seconds_of(self.sigterm_timeout, context),
                 sigkill_timeout_sec=seconds_of(self.sigkill_timeout, context),
@@ -88,6 +91,13 @@ class ExecuteLocal(Action):
         if self.on_exit is not None:
             handler = OnProcessExit(target_action=self, on_exit=self.on_exit)
             RegisterEventHandler(handler).act(context)
+
+
+def _beginning(words: list[str], cwd: str | None, without: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of a command that changes the folder or removes variables first."""
+    options = [] if cwd is None else ["--cwd", cwd]
+    options += [word for name in without for word in ("--without", name)]
+    return (sys.executable, _BEGINNING, *options, "--", *words) if options else (*words,)
 
 
 def _nothing_inherited() -> dict[str, str | None]:

@@ -203,12 +203,13 @@ class Visit:
             self.around = before
 
     def add(self, process: ProcessPlan) -> str:
-        """Add a process, with a unique name; return the name."""
+        """Add a process, with a unique name and the waits of its surroundings; return the name."""
         names = {each.name for each in self.processes} | {"broker"}
         name, number = process.name, 2
         while name in names:
             name, number = f"{process.name}-{number}", number + 1
-        self.processes.append(replace(process, name=name))
+        after, delay_sec = self.around.after, self.around.delay_sec
+        self.processes.append(replace(process, name=name, depends_on=after, delay_sec=delay_sec))
         return name
 
     def change(self, name: str, **changes: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, field
 from typing import Any, Final
 
 from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
-from dsmq_nodes.rclpy.launching.actions import Action, beginning
+from dsmq_nodes.rclpy.launching.actions import Action
 from dsmq_nodes.rclpy.launching.events.event_handlers import LaunchEventHandler
 from dsmq_nodes.rclpy.launching.node_actions import Node
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of, truth_of
@@ -61,9 +61,7 @@ class LifecycleTransition(Action):
 def _change(context: Visit, node: str, *transitions: int) -> None:
     words = [sys.executable, "-m", "dsmq_nodes", "lifecycle", "set", f"/{node}"]
     words += [*map(str, transitions), "--wait", str(_WAIT_SEC)]
-    around = context.around
-    argv = beginning(words, around.delay_sec)
-    made = context.add(ProcessPlan(f"{node}-transition", argv, depends_on=around.after))
+    made = context.add(ProcessPlan(f"{node}-transition", (*words,)))
     for each in transitions:
         context.transitions.append((node, *_STATES[each], made))
 
