@@ -427,6 +427,8 @@ JOINTS_READ = (
         (Schema(1, IDL, "omgidl", "m/msg/Out"), double(1), b'{"a":{"x":1.0}}'),
         (Schema(1, b"byte a\nbyte[] b", "ros2msg", "m/msg/M"), BYTES, b'{"a":200,"b":"yAE="}'),
         (Schema(1, b"", "ros2msg", JointState.type_name), JOINTS, JOINTS_READ),
+        (STRING, text(b"Temp 40\xb0C"), '{"data":"Temp 40\ufffdC"}'.encode()),
+        (STRING, CDR + bytes(4), b'{"data":""}'),
     ],
 )
 def test_definitions_and_messages_as_other_writers_have_them(
@@ -446,7 +448,7 @@ def test_messages_that_are_no_messages_are_left_out_and_told(tmp_path: Path) -> 
         tmp_path / "a.mcap",
         *DEFINED,
         *numbers(),
-        at(1, 1, text(b"Temp 40\xb0C")),
+        at(1, 1, text(b"cut off")[:-3]),
         at(2, 2, double(1.0)[:-3]),
         at(3, 1, text(b"good")),
         at(4, 2, b"\7\7\0\0"),
@@ -614,11 +616,11 @@ def test_ros_1_in_an_mcap(tmp_path: Path) -> None:
     }
     path = tmp_path / "a.mcap"
     schema = Schema(1, b"string data\n", "ros1msg", "std_msgs/String")
-    message = Message(1, 5, struct.pack("<I", 2) + b"hi", 5, 1)
-    records = (schema, ChannelRecord(1, "/s", "ros1", metadata, 1), message)
+    messages = (Message(1, 5, struct.pack("<I", 2) + each, 5, 1) for each in (b"hi", b"\xb0C"))
+    records = (schema, ChannelRecord(1, "/s", "ros1", metadata, 1), *messages)
     path.write_bytes(file_of(records, ANY_PARTS, "ros1"))
     source = open_source([path])
-    assert values(source, "/s") == [b'{"data":"hi"}']
+    assert values(source, "/s") == [b'{"data":"hi"}', '{"data":"\ufffdC"}'.encode()]
     (count,) = source.counts()
     assert (count.channel.type_name, count.channel.latched) == (String.type_name, 1)
 

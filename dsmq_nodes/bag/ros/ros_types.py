@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from rosbags.interfaces import Nodetype
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_idl, get_typestore
 
 from dsmq_nodes.bag.file.contents import Channel
@@ -80,9 +81,9 @@ class RosDecoder:
         """Whether a message matches this type, up to its last byte."""
         try:
             self.json(data)
-        except ValueError:
+            return not self._is_cdr or data[:2] not in PLAIN or self._has_wide or self._fills(data)
+        except (ValueError, SerdeError):
             return False
-        return not self._is_cdr or data[:2] not in PLAIN or self._has_wide or self._fills(data)
 
     def _fills(self, data: bytes) -> bool:
         return self._is_empty or self._read_cdr(data)[1] + _PADDING >= len(data)
@@ -128,11 +129,17 @@ class RosDecoder:
     def _values(self, data: bytes) -> dict[str, Any]:
         if self._is_cdr and (self._has_wide or data[:2] not in PLAIN):
             return CdrValues(self._types, data).message(self.type_name)
-        found = (
-            self._read_cdr(data)[0]
-            if self._is_cdr
-            else self._store.deserialize_ros1(data, self.type_name)
-        )
+        try:
+            found = (
+                self._read_cdr(data)[0]
+                if self._is_cdr
+                else self._store.deserialize_ros1(data, self.type_name)
+            )
+        except (SerdeError, UnicodeDecodeError) as error:
+            if not (self._is_cdr or isinstance(error.__cause__, UnicodeDecodeError)):
+                raise
+            reader = CdrValues(self._types, data, is_one=not self._is_cdr)
+            return reader.message(self.type_name)
         return self._types.to_json(found, self.type_name)
 
     def schema(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rosbags.typesys.base import normalize_fieldname
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 
 BYTES: Final = frozenset({"uint8", "byte", "char", "octet"})
+HEADER: Final = "std_msgs/msg/Header"
 PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
 _ROS1_NAMES: Final = {
     "sensor_msgs/msg/CameraInfo": {"d": "D", "k": "K", "r": "R", "p": "P"},
@@ -48,7 +49,7 @@ class RosTypes:
 
     def to_json(self, found: Any, type_name: str) -> dict[str, Any]:
         """Return a rosbags object as JSON values."""
-        dropped = "seq" if type_name == "std_msgs/msg/Header" else ""
+        dropped = "seq" if type_name == HEADER else ""
         return {
             ours: self._plain(getattr(found, theirs), node)
             for ours, theirs, node in self.names(type_name)
