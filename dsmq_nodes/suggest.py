@@ -1,7 +1,7 @@
 """Words in messages: the nearest known one, and long ones cut."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Final
 
@@ -25,6 +25,16 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         by_folded = {name.lower().rpartition("/")[2]: name for name in long}
         close = get_close_matches(word.lower().rpartition("/")[2], by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
+
+
+def may_be_meant(topic: str, published: Collection[str]) -> list[str]:
+    """Return the published topics that a reader of `topic` may mean.
+
+    A topic of another robot is not meant where this robot publishes its own one of that name.
+    """
+    beside = topic.rpartition("/")[0]
+    own = {each: f"{beside}/{each.rpartition('/')[2]}" for each in published}
+    return [each for each, name in own.items() if name == each or name not in own]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

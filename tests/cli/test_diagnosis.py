@@ -117,6 +117,12 @@ def test_nobody_means_to_hear_itself() -> None:
     assert only(seen(command, topic("/arm/commands", "/arm", ""))).kind == "no publisher"
 
 
+def test_nobody_means_the_topic_of_another_robot() -> None:
+    heard = topic("/r1/joy_vel", "", "/r1/guard")
+    own, other = topic("/r1/cmd_vel", "/r1/guard", ""), topic("/r2/cmd_vel", "/r2/guard", "")
+    assert {each.kind for each in findings(seen(heard, own, other))} == {"no publisher"}
+
+
 @pytest.mark.parametrize("services", [[""], ["/_action/send_goal", "/_action/cancel_goal"]])
 def test_a_server_that_stands_by(services: list[str]) -> None:
     found = only(seen(*(topic(f"/arm/home{each}/_reply", "/b /a", "/ui") for each in services)))

@@ -192,6 +192,20 @@ def test_what_nobody_publishes_is_a_warning(tmp_path: Path) -> None:
     ]
 
 
+def test_the_topic_of_another_robot_is_not_suggested(tmp_path: Path) -> None:
+    nodes = """\
+- namespace: robot
+  count: 2
+  nodes:
+    - {name: driver, node: robot:Driver, params: {port: x}, remap: {scan: cmd_val}}
+"""
+    found = warnings(checked(tmp_path, nodes))
+    assert [each.partition(";")[0] for each in found] == [
+        "5:28: no node publishes /robot1/cmd_val",
+        "5:28: no node publishes /robot2/cmd_val",
+    ]
+
+
 @pytest.mark.parametrize("other", ["exec: camera_driver", "node: robot:Lidar, rat: 5"])
 def test_what_an_entry_publishes_that_cannot_be_known_is_not_missed(
     tmp_path: Path, other: str

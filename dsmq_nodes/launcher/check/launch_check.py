@@ -42,7 +42,7 @@ from dsmq_nodes.launcher.file.read import (
 )
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
-from dsmq_nodes.suggest import did_you_mean, nearest, shorten
+from dsmq_nodes.suggest import did_you_mean, may_be_meant, nearest, shorten
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
@@ -405,8 +405,8 @@ class _Ends:
                 yield _problem_of(published, f"no node serves {base}; it is called by")
             if published or hidden or topic in _MAY_BE_SILENT:
                 continue
-            others = [each for each in known if not self._is_by(each, subscribed)]
-            close = nearest(topic, others)
+            meant = may_be_meant(topic, known)
+            close = nearest(topic, [each for each in meant if not self._is_by(each, subscribed)])
             hint = f" (did you mean '{close}'?)" if close is not None else ""
             yield _problem_of(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from dsmq_nodes.announced_qos import USUAL, AnnouncedQoS, announced_qos, misfit, nodes_of_rclpy
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
-from dsmq_nodes.suggest import nearest
+from dsmq_nodes.suggest import may_be_meant, nearest
 from dsmq_nodes.tools.diagnosing.seen import (
     ERROR,
     NOTE,
@@ -65,7 +65,7 @@ def topic_findings(seen: Seen) -> Iterator[Finding]:
 
 
 def _unpublished(seen: Seen) -> Iterator[Finding]:
-    published = [topic for topic in visible_topics(seen) if topic.publishers]
+    published = {topic.name: topic for topic in visible_topics(seen) if topic.publishers}
     counters = {topic.name: topic for topic in seen.now.topics}
     for topic in visible_topics(seen):
         readers = [node for node in readers_of(topic) if not is_hidden(node)]
@@ -84,9 +84,8 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
                 yield Finding(ERROR, "publisher gone", about, text, advice)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
-        close = _near_miss(
-            topic, [each for each in published if not _is_published_by(each, readers)]
-        )
+        meant = [published[name] for name in may_be_meant(topic.name, published)]
+        close = _near_miss(topic, [each for each in meant if not _is_published_by(each, readers)])
         if close is None:
             yield Finding(NOTE, "no publisher", about, text, f"{_ON_DEMAND} {_START_IT}")
             continue
