@@ -18,6 +18,7 @@ _PACKAGES: Final = (
     "dsmq_nodes.message_filters",
     "dsmq_nodes.testing",
     "dsmq_nodes.bag",
+    "dsmq_nodes.devices",
     "dsmq_nodes.errors",
     "dsmq_nodes.messages.example_interfaces",
 )

@@ -103,6 +103,9 @@ def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
         ("from dsmq_nodes.tf import Node", "write `from dsmq_nodes import Node`"),
         ("from dsmq_nodes.bag import Graph", "write `from dsmq_nodes.testing import Graph`"),
         ("from dsmq_nodes.messages import Twsit", "import Twist`?"),
+        ("from dsmq_nodes.messages import find_typ", "messages import find_type`?"),
+        ("from dsmq_nodes.devices import LidarLD06", "devices import LidarLd06`?"),
+        ("from dsmq_nodes import SerialLine", "write `from dsmq_nodes.devices import SerialLine`"),
         ("from dsmq_nodes.bag import Reader", "it has Attachment, Bag, BagMessage"),
         ("from dsmq_nodes import xyzzyxyzzy", "dir(dsmq_nodes) shows its names"),
     ],
@@ -113,7 +116,7 @@ def test_a_wrong_import_says_where_the_name_is(wrong: str, told: str) -> None:
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("package", ["messages", "tf", "bag", "testing", "lifecycle"])
+@pytest.mark.parametrize("package", ["messages", "tf", "bag", "testing", "lifecycle", "devices"])
 def test_dir_of_a_package_shows_its_names(package: str) -> None:
     program = f"import dsmq_nodes.{package} as it; print(set(it.__all__) <= set(dir(it)))"
     program += "; print(hasattr(it, 'no_such_name'))"

@@ -4,17 +4,20 @@ A node opens its device when it spins. A device that is missing or is unplugged 
 node: the node logs it once, reports an error in its diagnostics, and continues when the device is
 back. A serial port has one owner; a second node gets an error.
 
+A driver of your own stands on `Device`, where its bytes come from a port, else on `DevicePresence`.
+
 Names are loaded when they are first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dsmq_nodes import installing
 from dsmq_nodes.errors import NodeLoadError
+from dsmq_nodes.lazy_names import load, shown
 
 if TYPE_CHECKING:
     from dsmq_nodes.devices.camera import Camera
+    from dsmq_nodes.devices.device import Device, DevicePresence
     from dsmq_nodes.devices.gamepad import Gamepad
     from dsmq_nodes.devices.host import Host
     from dsmq_nodes.devices.imu_serial import ImuSerial
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Camera",
     "CarmenLog",
+    "Device",
+    "DevicePresence",
     "Gamepad",
     "GamepadArm",
     "GamepadDrive",
@@ -42,18 +47,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Camera": "camera",
-    "CarmenLog": "recorded.carmen_log",
-    "Gamepad": "gamepad",
-    "GamepadArm": "teleop.gamepad_teleop",
-    "GamepadDrive": "teleop.gamepad_teleop",
-    "Host": "host",
-    "ImuCsv": "recorded.imu_csv",
-    "ImuSerial": "imu_serial",
-    "LidarLd06": "lidar_ld06",
-    "NmeaGps": "nmea_gps",
-    "SerialLine": "serial_line",
-    "ServoArm": "servo_bus.servo_arm",
+    "Camera": "devices.camera",
+    "CarmenLog": "devices.recorded.carmen_log",
+    "Device": "devices.device",
+    "DevicePresence": "devices.device",
+    "Gamepad": "devices.gamepad",
+    "GamepadArm": "devices.teleop.gamepad_teleop",
+    "GamepadDrive": "devices.teleop.gamepad_teleop",
+    "Host": "devices.host",
+    "ImuCsv": "devices.recorded.imu_csv",
+    "ImuSerial": "devices.imu_serial",
+    "LidarLd06": "devices.lidar_ld06",
+    "NmeaGps": "devices.nmea_gps",
+    "SerialLine": "devices.serial_line",
+    "ServoArm": "devices.servo_bus.servo_arm",
 }
 
 
@@ -61,12 +68,14 @@ _EXTRAS = {"pynmea2": "gps"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return load(__name__, _HOMES, name)
     except ModuleNotFoundError as error:
         if error.name not in _EXTRAS:
             raise
         how = installing.command(_EXTRAS[error.name])
         raise NodeLoadError(f"{name} needs {error.name}: {how}") from None
+
+
+def __dir__() -> list[str]:
+    return shown(__name__, __all__)

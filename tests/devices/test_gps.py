@@ -205,6 +205,7 @@ def test_a_damaged_sentence_is_not_believed(at: int, wrong: str) -> None:
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("nmea_gps", "nmea_log"):
         monkeypatch.delitem(sys.modules, f"dsmq_nodes.devices.{name}", raising=False)
+    monkeypatch.delitem(vars(devices), "NmeaGps", raising=False)
     monkeypatch.setitem(sys.modules, "pynmea2", None)
     with pytest.raises(NodeLoadError, match=r"NmeaGps needs pynmea2: .*pip install .*\[gps\]"):
         devices.NmeaGps  # noqa: B018
