@@ -4,8 +4,10 @@ That node would not be the requested one, and the import would return only when 
 """
 
 import importlib
+import importlib.util
 import sys
 from contextvars import ContextVar
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
@@ -19,6 +21,24 @@ def search_here() -> None:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+
+
+def found_spec(name: str) -> ModuleSpec | None:
+    """Return the specification of a module or package, which is not imported; None: there is none.
+
+    The working directory is searched, too.
+    """
+    search_here()
+    try:
+        return importlib.util.find_spec(name) if name.isidentifier() else None
+    except ValueError:  # the name of a module without a file, as __main__
+        return None
+
+
+def package_folder(name: str) -> Path | None:
+    """Return the folder of a Python package, which is not imported; None: there is none."""
+    spec = found_spec(name)
+    return next(map(Path, (spec and spec.submodule_search_locations) or ()), None)
 
 
 def import_for_class(name: str) -> ModuleType:

@@ -84,7 +84,7 @@ def launch(
 ) -> None:
     """Start the broker and the nodes of a launch file. Ctrl-C ends them.
 
-    A launch file of a ROS package is also named as for ros2: `launch PACKAGE FILE`.
+    A launch file of a ROS or Python package is also named as for ros2: `launch PACKAGE FILE`.
 
     `launch schema [FOLDER]` prints a JSON Schema of launch files for your editor, with the node
     classes that are found in the folder, else in the current one, and their parameters.

@@ -56,6 +56,19 @@ def test_a_file_that_is_not_there(nowhere: Place, file: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_python_package_has_launch_files(nowhere: Place, tmp_path: Path) -> None:
+    (tmp_path / "acme" / "launch").mkdir(parents=True)
+    (tmp_path / "acme" / "__init__.py").touch()
+    (tmp_path / "acme" / "launch" / "robot.yaml").write_text(TALKER)
+    done = nowhere.run("launch", "acme", "robot.yaml", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "[talker]" in done.stdout
+    done = nowhere.run("check", "acme", "robot.yaml", cwd=tmp_path)
+    assert done.stdout.endswith("nothing is wrong\n"), done.stderr
+    done = nowhere.run("launch", "acme", "robt.yaml", cwd=tmp_path)
+    assert done.stderr.endswith("has no file 'robt.yaml'; did you mean 'robot.yaml'?\n")
+
+
 def test_a_dry_run_shows_what_would_be_started_with_its_arguments(
     nowhere: Place, file: Path
 ) -> None:

@@ -234,6 +234,20 @@ def test_an_included_file_has_its_own_arguments_and_our_namespace(tmp_path: Path
     assert found.nodes[0].env == {"ARM": "x"}
 
 
+def test_an_included_file_may_be_in_a_python_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site" / "acme").mkdir(parents=True)
+    (tmp_path / "site" / "acme" / "imu.yaml").write_text("nodes: [{name: imu, node: a:B}]\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    path = tmp_path / "robot.yaml"
+    path.write_text("nodes: [{include: acme/imu.yaml}]\n")
+    assert names(load(path)) == ["/imu"]
+    path.write_text("nodes: [{include: acme/no.yaml}]\n")
+    with pytest.raises(LaunchFileError, match=f":1:19: {tmp_path}/acme/no.yaml cannot be read"):
+        load(path)
+
+
 def test_a_mistake_in_an_included_file_is_told_at_its_place_there(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("nodes:\n- {name: a, node: b:C, rate: x}\n")
     path = tmp_path / "a.yaml"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.launcher import load_plan
+from dsmq_nodes.launcher.supervise.child import search
 
 FILE = "broker: {port: 0}\nnodes: [{name: t, exec: [echo, hello], output: both}]\n"
 
@@ -54,6 +55,18 @@ def test_a_file_that_hides_a_module_which_the_kit_needs_is_named(
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"{tmp_path}/{hidden}.py hides the module" in done.stderr.splitlines()[-1]
+
+
+def test_the_modules_of_a_package_hide_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["/site"])
+    monkeypatch.chdir("/")
+    search(str(tmp_path))
+    assert sys.path == ["/", str(tmp_path), "/site"]
+    (tmp_path / "__init__.py").touch()
+    search(str(tmp_path))
+    assert sys.path == ["/", "/site", str(tmp_path)]
 
 
 def test_a_system_without_proc_is_told_before_anything_is_started(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import TypeGuard, TypeVar
 
 from pydantic import ValidationError
 
+from dsmq_nodes.class_import import package_folder
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.given_files import resolved
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge, misspelt
@@ -394,7 +395,7 @@ class Composer:
         if around.is_skipped or self._extent.is_spent:
             return
         at = origin.within("include")
-        path = resolved(origin.document.directory / entry.include)
+        path = _included(origin.document.directory, entry.include)
         self._includes += 1
         if path in around.files:
             self.add_problem(at.problem(f"a loop: {_include_chain(around.files, path)}"))
@@ -449,6 +450,15 @@ def _copies(count: object, is_skipped: bool) -> Iterator[int | None]:
 
 def _is_number(count: object) -> TypeGuard[int]:
     return isinstance(count, int) and not isinstance(count, bool)
+
+
+def _included(directory: Path, name: str) -> Path:
+    """Return an included file: beside the including one, or else in a Python package."""
+    path, (package, *rest) = resolved(directory / name), Path(name).parts or ("",)
+    if not path.exists() and (folder := package_folder(package)) is not None:
+        there = resolved(folder.joinpath(*rest))
+        return there if there.exists() else path
+    return path
 
 
 def _include_chain(files: tuple[Path, ...], path: Path) -> str:

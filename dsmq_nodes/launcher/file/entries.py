@@ -175,7 +175,9 @@ class GroupEntry(BaseEntry):
 class IncludeEntry(BaseEntry):
     """Another launch file's nodes; its broker and log count only when it is launched itself."""
 
-    include: fields.FilePath = Field(description="The file, beside this one.")
+    include: fields.FilePath = Field(
+        description="The file, beside this one, or in a Python package: acme_imu/launch/imu.yaml."
+    )
     args: dict[str, fields.Scalar] = Field(default={}, description="The included file's arguments.")
 
 

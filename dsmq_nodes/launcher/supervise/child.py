@@ -63,9 +63,14 @@ def signals_before_run() -> None:
 
 
 def search(path: str) -> None:
-    """Import from the current directory first, then from `path`, then as usual."""
+    """Import from the current directory first, then from `path`, then as usual.
+
+    A package's own folder comes last, since its modules may have names of other packages.
+    """
     places = [os.getcwd(), path]  # noqa: PTH109  sys.path holds texts
-    sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
+    usual = [place for place in sys.path if place not in places]
+    is_package = os.path.exists(f"{path}/__init__.py")  # noqa: PTH110
+    sys.path[:] = [places[0], *usual, path] if is_package else [*places, *usual]
 
 
 def run_nodes(specs: list[str]) -> int:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dsmq_nodes import messages
-from dsmq_nodes.class_import import search_here
+from dsmq_nodes.class_import import found_spec, search_here
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.suggest import did_you_mean, nearest
@@ -161,12 +161,7 @@ def _standard(package: str, class_name: str) -> type[Message] | None:
 
 
 def _users(package: str, class_name: str) -> Any:
-    search_here()
-    try:
-        spec = importlib.util.find_spec(package)
-    except ValueError:  # the name of a module without a file, as __main__
-        spec = None
-    if spec is None:
+    if (spec := found_spec(package)) is None:
         return None
     # Only a module with that class is imported: other modules may be programs.
     for module, path in _modules(package, spec):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dsmq_nodes.cli.show.launch.launch_run import parse_args
+from dsmq_nodes.cli.show.launch.launch_run import found, parse_args
 from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher.check.launch_check import Report, check
 from dsmq_nodes.launcher.launch_file import is_of_ros
@@ -13,6 +13,7 @@ from dsmq_nodes.launcher.launch_file import is_of_ros
 
 def check_and_print(file: Path, args: list[str], *, as_json: bool) -> bool:
     """Print the mistakes in a launch file; return whether there is none, except warnings."""
+    file, args = found(file, args)
     given = parse_args(args)
     if is_of_ros(file):
         raise CommandError(

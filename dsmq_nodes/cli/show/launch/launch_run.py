@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from dsmq_nodes.bag.optional import need_bag
+from dsmq_nodes.class_import import package_folder
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
 from dsmq_nodes.dsmq.address import DEFAULT_PORT, parse_address
 from dsmq_nodes.dsmq.loopback import is_loopback
@@ -37,26 +37,25 @@ def parse_args(words: Sequence[str]) -> Mapping[str, str]:
 def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
     """Return the launch file and its arguments; ros2's words `PACKAGE FILE` are a package's file.
 
-    The package is one of ROS, or a Python package that is installed.
+    The package is one of ROS or of Python.
 
     Raises:
         CommandError: there is no such package, or it has no such file.
     """
     if file.is_file() or len(file.parts) > 1 or not words or "=" in words[0]:
         return file, words
-    name, package = str(file), PACKAGES.find(str(file))
-    module = find_spec(name) if package is None and name.isidentifier() else None
-    folders = [package.folder] if package else getattr(module, "submodule_search_locations", None)
-    if not folders:
+    package = PACKAGES.find(str(file))
+    folder = package.folder if package else package_folder(str(file))
+    if folder is None:
         raise CommandError(
-            f"there is neither a file nor a package {name!r}; {did_you_mean(name, PACKAGES.all)}"
+            f"there is neither a file nor a package {str(file)!r}; "
+            f"{did_you_mean(str(file), PACKAGES.all)}"
         )
-    folder = Path(folders[0])
-    files = sorted(path for path in folder.rglob(words[0]) if path.is_file())
+    files = sorted(path for path in folder.rglob(words[0].lstrip("/")) if path.is_file())
     if not files:
         known = [each.name for each in folder.glob("launch/*") if each.is_file()]
         raise CommandError(
-            f"{name} ({folder}) has no file {words[0]!r}; {did_you_mean(words[0], known)}"
+            f"{file} ({folder}) has no file {words[0]!r}; {did_you_mean(words[0], known)}"
         )
     return files[0], words[1:]
 
