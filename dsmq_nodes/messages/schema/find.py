@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from dsmq_nodes import messages
 from dsmq_nodes.class_import import found_spec, search_here
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.suggest import did_you_mean, nearest
 
+_MESSAGES: Final = "dsmq_nodes.messages"
 INTERFACE_KINDS: Final = ("msg", "srv", "action")
 _NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
 _INTERFACE: Final = re.compile(r"(\w+)/(?:(msg|srv|action)/)?(\w+)")
@@ -121,8 +121,8 @@ def standard_interfaces() -> list[str]:
 
 
 def _standard_interfaces() -> Iterator[Any]:
-    for found in pkgutil.iter_modules(messages.__path__):
-        module = importlib.import_module(f"{messages.__name__}.{found.name}")
+    for found in pkgutil.iter_modules([str(Path(__file__).parents[1])]):
+        module = importlib.import_module(f"{_MESSAGES}.{found.name}")
         for name, value in vars(module).items():
             if not name.startswith("_") and _kind_of(value):
                 yield value
@@ -152,7 +152,7 @@ def standard_names() -> list[str]:
 def _standard(package: str, class_name: str) -> type[Message] | None:
     # sensor_msgs is sensor.py; rcl_interfaces is rcl_interfaces.py; the basic types are in base.py.
     for module in (package.removesuffix("_msgs"), package, "base"):
-        full_name = f"{messages.__name__}.{module}"
+        full_name = f"{_MESSAGES}.{module}"
         if importlib.util.find_spec(full_name):
             found = _class_in(importlib.import_module(full_name), class_name)
             if found and found.type_name == f"{package}/msg/{class_name}":
