@@ -292,21 +292,32 @@ class Executor:
                 yield work
 
     def _ready_entities(self, nodes: list[Any]) -> list[tuple[Any, Any]]:
+        # Only timers become ready without a wake: a node's other entities are rarely asked.
+        asked = []
+        for node in nodes:
+            handle = node.handle
+            if handle.is_woken or handle.had_ready:
+                handle.is_woken = handle.had_ready = False  # first: a wake may come meanwhile
+                asked.append(node)
         found = [
             (each, node)
-            for node in nodes
+            for node in asked
             for each in tuple(node.waitables)
-            if each.is_ready(None if each.wakes_itself else self._wait_set_of(each))
+            if each.is_ready(None if each.wakes_itself else self._wait_set_of(each, node))
         ]
         for node in nodes:
-            for kind in node.entities_by_kind:
+            kinds = node.entities_by_kind
+            for kind in kinds if node in asked else kinds[:1]:
                 for each in tuple(kind):
                     if each.handle.is_ready():
                         found.append((each, node))  # noqa: PERF401  half the time of a new list
+        for _, node in found:
+            node.handle.had_ready = True
         return found
 
-    def _wait_set_of(self, waitable: Any) -> WaitSet:
+    def _wait_set_of(self, waitable: Any, node: Any) -> WaitSet:
         """Return the wait set of a program's own waitable, after a check of its entities."""
+        node.handle.is_woken = True  # ask again the next time: the program decides what is ready
         wait_set = WaitSet(self._wakeup.set)
         with waitable:
             waitable.get_num_entities()  # in rclpy this call reserves the room for the entities
@@ -444,11 +455,14 @@ class SingleThreadedExecutor(Executor):
             return  # a waitable: a whole round asks it
         if (kind.spin_once, kind.wait_for_ready_callbacks) != _PLAIN:
             return
+        entity, node = alone
+        if not entity.handle.is_ready():
+            node.handle.had_ready = False
+            return
         self._wakeup.clear()
         nodes = self.get_nodes()
         if self._ready_entities(nodes) != [alone]:
             return
-        entity, node = alone
         wait_sec = self._longest_wait_sec(nodes, None)
         until_sec = math.inf if wait_sec is None else time.monotonic() + wait_sec
         is_ready, wakeup = entity.handle.is_ready, self._wakeup

@@ -235,6 +235,7 @@ class Node:
         graph_follower.begin()
 
     def _wake_executor(self) -> None:
+        self.__handle.is_woken = True
         executor = self.executor
         if executor is not None:
             executor.wake()

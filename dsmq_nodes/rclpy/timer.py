@@ -113,7 +113,8 @@ class TimerHandle(InnerHandle):
 
     def is_timer_ready(self) -> bool:
         """Whether a tick is due."""
-        return not self.is_canceled and not self.is_destroyed and self.until_next_ns <= 0
+        is_over = self.is_canceled or self.is_destroyed
+        return not is_over and self._next_ns <= self._source.now_ns()
 
     def call_timer_with_info(self) -> dict[str, int]:
         """Make the tick; return the times at which the tick was due and made.
@@ -198,6 +199,15 @@ class Timer:
         self._executor_event = False
         self._wake: Callable[[], object] = lambda: None
 
+    @property
+    def callback(self) -> Callable[..., Any] | None:
+        """The function to call; a new one takes effect at once."""
+        return self._callback
+
+    @callback.setter
+    def callback(self, value: Callable[..., Any] | None) -> None:
+        self._callback, self._info_name = value, _wants_info(value)
+
     def destroy(self) -> None:
         """End the timer; `Node.destroy_timer` calls this."""
         self.handle.destroy_when_not_in_use()
@@ -265,11 +275,10 @@ class Timer:
                 "the timer's callback is None: give a function, as `self.tick`; `self.tick()` "
                 "calls it and gives what it returns"
             )
-        name = _wants_info(callback)
-        if name is None:
+        if self._info_name is None:
             return callback, ()
         info = TimerInfo(**called, clock_type=self._clock.clock_type)
-        return functools.partial(callback, **{name: info}), ()
+        return functools.partial(callback, **{self._info_name: info}), ()
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +287,7 @@ class Timer:
         self.destroy()
 
 
-def _wants_info(callback: Callable[..., Any]) -> str | None:
+def _wants_info(callback: Any) -> str | None:
     """Return the parameter of a timer's callback that is annotated as `TimerInfo`, or None."""
     try:
         parameters = inspect.signature(callback).parameters.values()

@@ -29,6 +29,8 @@ class NodeHandle(InnerHandle):
         announced: announces the profiles of its ends to other processes.
         is_second: another node has the name already, and answers to services of nodes.
         inner: the inner sides of the node's entities.
+        is_woken: an entity that is no timer may have become ready since an executor asked them.
+        had_ready: an entity was ready when an executor asked them.
     """
 
     def __init__(self, names: NodeNames, context: Any, wake: Callable[[], object]) -> None:
@@ -38,6 +40,7 @@ class NodeHandle(InnerHandle):
         self.context = context
         self.wake = wake
         self.inner: set[InnerHandle] = set()
+        self.is_woken = self.had_ready = False
         self._peer = SpunPeer(name, namespace)
         self.kit = self._peer.node
         self.announced = AnnouncedProfiles(self.kit)

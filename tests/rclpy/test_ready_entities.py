@@ -1,0 +1,107 @@
+"""Which entities an executor asks in a round: no more than can have become ready, and no fewer."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.executors import SingleThreadedExecutor
+from dsmq_nodes.rclpy.waitable import Waitable
+
+
+class Entity:
+    """It counts how often it is asked; its handle is itself."""
+
+    def __init__(self, *, is_ready: bool = False) -> None:
+        self.handle = self
+        self.ready = is_ready
+        self.asked = 0
+
+    def is_ready(self) -> bool:
+        self.asked += 1
+        return self.ready
+
+
+def node(*, timers: Any = (), subscriptions: Any = (), waitables: Any = ()) -> Any:
+    handle = SimpleNamespace(is_woken=True, had_ready=False)
+    kinds = list(timers), list(subscriptions)
+    return SimpleNamespace(handle=handle, entities_by_kind=kinds, waitables=list(waitables))
+
+
+@pytest.fixture
+def executor() -> Iterator[SingleThreadedExecutor]:
+    context = Context()
+    context.init(args=[])
+    yield SingleThreadedExecutor(context=context)
+    context.shutdown()
+
+
+def test_only_timers_are_asked_after_a_round_in_which_nothing_was_ready(
+    executor: SingleThreadedExecutor,
+) -> None:
+    timer, subscription = Entity(), Entity()
+    nodes = [node(timers=[timer], subscriptions=[subscription])]
+    for _ in range(3):
+        assert executor._ready_entities(nodes) == []
+    assert (timer.asked, subscription.asked) == (3, 1)
+    nodes[0].handle.is_woken = subscription.ready = True
+    assert executor._ready_entities(nodes) == [(subscription, nodes[0])]
+
+
+def test_what_was_ready_and_not_taken_is_found_without_another_wake(
+    executor: SingleThreadedExecutor,
+) -> None:
+    nodes = [node(subscriptions=[Entity(), Entity(is_ready=True)])]
+    first = executor._ready_entities(nodes)
+    assert len(first) == 1
+    assert executor._ready_entities(nodes) == first
+
+
+def test_a_wake_while_entities_are_asked_counts_for_the_next_round(
+    executor: SingleThreadedExecutor,
+) -> None:
+    class Last(Entity):
+        """A message for the first one arrives while this one is asked."""
+
+        def is_ready(self) -> bool:
+            first.ready = nodes[0].handle.is_woken = True
+            return False
+
+    first = Entity()
+    nodes = [node(subscriptions=[first, Last()])]
+    assert executor._ready_entities(nodes) == []
+    assert executor._ready_entities(nodes) == [(first, nodes[0])]
+
+
+def test_a_waitable_of_a_program_is_asked_in_each_round(executor: SingleThreadedExecutor) -> None:
+    class Own(Waitable):
+        """Nothing wakes the executor when it becomes ready."""
+
+        is_due = False
+
+        def __init__(self) -> None:
+            pass
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def is_ready(self, wait_set: Any) -> bool:
+            return self.is_due
+
+        def get_num_entities(self) -> Any:
+            pass
+
+        def add_to_wait_set(self, wait_set: Any) -> None:
+            pass
+
+    own = Own()
+    nodes = [node(waitables=[own])]
+    for _ in range(2):
+        assert executor._ready_entities(nodes) == []
+    own.is_due = True
+    assert executor._ready_entities(nodes) == [(own, nodes[0])]
