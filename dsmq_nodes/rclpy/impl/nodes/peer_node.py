@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Literal, TypeVar
 
 import dsmq_nodes
+from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.signals import ending_signals
 
@@ -40,7 +41,7 @@ class IoThread:
     def _start(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None:
-                loop = asyncio.new_event_loop()
+                loop = new_loop()
                 thread = threading.Thread(target=loop.run_forever, name="rclpy-io", daemon=True)
                 thread.start()
                 self._ident = thread.ident or 0

@@ -48,7 +48,6 @@ from dsmq_nodes.rclpy.serialization import deserialize_message
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
 _LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
-_FLOOD_NS: Final = 200_000  # messages that follow each other faster are taken together
 _ALL: Final = 10_000  # the depth that stands for KEEP_ALL
 _WORD_BYTES: Final = 4
 _FILTER_NOT_MADE: Final = "create_contentfilteredtopic() failed to create contentfilteredtopic"
@@ -292,7 +291,6 @@ class SubscriptionHandle(TopicHandle):
         self._received = 0
         self._has_expiring = False
         self._reports_losses = False
-        self._arrived_ns = 0
         # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
         self._join()
@@ -349,13 +347,9 @@ class SubscriptionHandle(TopicHandle):
             return  # the publisher offers less than is requested: no message of it is received
         if self.end.liveliness is not None:
             self._renew_of(info.publisher_name)
-        queue, before_ns = self._queue, self._arrived_ns
-        self._arrived_ns = info.received_timestamp
+        if len(self._queue) == self._queue.maxlen:
+            time.sleep(0)  # let the executor run before the oldest message is dropped
         self._put(parts, info, until_ns)
-        # Let the executor run now, which lowers the p50 by a tenth. In a flood it takes many at
-        # once anyway; but it has to run when its queue is full, or the link drops messages.
-        if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
-            time.sleep(0)
 
     def _renew_of(self, publisher_name: str) -> None:
         """Renew the leases of the publishers of another process's node."""
