@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.lifecycle.lifecycle_node import LifecycleNode
     from dsmq_nodes.messages.action_type import Action
     from dsmq_nodes.messages.base import Message
+    from dsmq_nodes.messages.schema.find import find_type
     from dsmq_nodes.messages.service_base import Service
     from dsmq_nodes.tf.broadcaster import StaticTransformBroadcaster, TransformBroadcaster
     from dsmq_nodes.tf.buffer import Buffer
@@ -85,6 +86,7 @@ __all__ = [
     "Timer",
     "TransformBroadcaster",
     "TransformListener",
+    "find_type",
     "run",
     "spin",
     "spin_once",
@@ -115,6 +117,7 @@ _NAMES = {
     "lifecycle.lifecycle_node": "LifecycleNode",
     "messages.action_type": "Action",
     "messages.base": "Message",
+    "messages.schema.find": "find_type",
     "messages.service_base": "Service",
     "tf.broadcaster": "StaticTransformBroadcaster TransformBroadcaster",
     "tf.buffer": "Buffer",

@@ -103,7 +103,7 @@ def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
         ("from dsmq_nodes.tf import Node", "write `from dsmq_nodes import Node`"),
         ("from dsmq_nodes.bag import Graph", "write `from dsmq_nodes.testing import Graph`"),
         ("from dsmq_nodes.messages import Twsit", "import Twist`?"),
-        ("from dsmq_nodes.messages import find_typ", "messages import find_type`?"),
+        ("from dsmq_nodes.messages import find_type", "write `from dsmq_nodes import find_type`"),
         ("from dsmq_nodes.devices import LidarLD06", "devices import LidarLd06`?"),
         ("from dsmq_nodes import SerialLine", "write `from dsmq_nodes.devices import SerialLine`"),
         ("from dsmq_nodes.bag import Reader", "it has Attachment, Bag, BagMessage"),

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.nav import *
     from dsmq_nodes.messages.rcl_interfaces import *
     from dsmq_nodes.messages.rosgraph import *
-    from dsmq_nodes.messages.schema.find import find_type as find_type
     from dsmq_nodes.messages.sensor import *
     from dsmq_nodes.messages.service_base import *
     from dsmq_nodes.messages.std import *
@@ -57,7 +56,6 @@ _NAMES = {
         " SetParametersResult"
     ),
     "rosgraph": "Clock",
-    "schema.find": "find_type",
     "service_base": "Service",
     "sensor": (
         "BatteryState CameraInfo CompressedImage FluidPressure Illuminance Image Imu"

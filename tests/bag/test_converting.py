@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,6 +157,31 @@ def test_a_users_type_with_its_parts(to: Format, made: Made, tmp_path: Path) -> 
     bag = convert(source, tmp_path / "ours2", "mcap")
     assert bag.messages == 1
     assert [each.msg for each in Bag(tmp_path / "ours2.mcap")] == [pack]
+
+
+class Mode(Enum):
+    IDLE = 0
+    DRIVE = 1
+
+
+class Gear(Message):
+    mode: Mode = Mode.IDLE
+
+
+class Maybe(Message):
+    ratio: float | None = None
+
+
+@pytest.mark.parametrize("to", ["ros1", "ros2"])
+def test_an_enumeration_is_a_number_in_ros_and_what_ros_lacks_is_told(
+    to: Format, made: Made, tmp_path: Path
+) -> None:
+    source = open_source([made(("/gear", Gear(mode=Mode.DRIVE)), ("/maybe", Maybe()))])
+    out = tmp_path / ("ros.bag" if to == "ros1" else "ros")
+    convert(source, out, to)
+    told = f"left out: /maybe: {Maybe.type_name}.ratio: in ROS 'float | None' is no type"
+    assert list(source.omitted.lines()) == [told]
+    assert [each.msg for each in Bag(out)] == [Gear(mode=Mode.DRIVE)]
 
 
 @pytest.mark.parametrize("to", ["ros1", "ros2"])

@@ -1,7 +1,7 @@
 """The comparison of two types: its rules, its text, and what it promises."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +49,8 @@ def fields_of(made: type[Message]) -> dict[str, Any]:
 
 
 def shown(kind: Any) -> str:
-    return str(kind) if isinstance(kind, tuple) else ros_type(kind)
+    is_plain = isinstance(kind, tuple) or get_origin(kind) is Literal
+    return str(kind) if is_plain else ros_type(kind)
 
 
 class TestFields:

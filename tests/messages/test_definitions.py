@@ -4,6 +4,7 @@ import array
 import sys
 import typing
 from collections.abc import Iterator
+from enum import Enum
 from types import ModuleType
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,10 +16,11 @@ from rosbags.typesys import Stores, get_typestore
 from typing_extensions import TypeAliasType
 
 import dsmq_nodes.messages as all_messages
+from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
 from dsmq_nodes.messages.fields import int32
 from dsmq_nodes.messages.model_class import model_in
-from dsmq_nodes.messages.schema.definition import msg_text, ros_type
+from dsmq_nodes.messages.schema.definition import message_definition, msg_text, ros_type
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 # ROS forbids empty structures in C; the definition itself has no such field.
@@ -215,6 +217,34 @@ def test_limits_that_are_not_set_are_not_shown() -> None:
 
 
 T = TypeVar("T")
+
+
+class Mode(Enum):
+    IDLE = 0
+    DRIVE = 1
+
+
+class Gearbox(Message):
+    mode: Mode = Mode.DRIVE
+    modes: list[Mode] = []
+    side: typing.Literal["left", "right"] = Field("left", description="seen from behind")
+
+
+def test_an_enumeration_is_the_type_of_its_values_which_are_named_beside_it() -> None:
+    assert msg_text(Gearbox).splitlines() == [
+        "int64 mode 1  # IDLE 0, DRIVE 1",
+        "int64[] modes",
+        'string side "left"  # left, right, seen from behind',
+    ]
+    assert [field.default for field in message_definition(Gearbox).fields] == [1, None, "left"]
+
+
+def test_a_field_without_a_type_in_ros_is_named() -> None:
+    class Odd(Message, type_name="odd_msgs/msg/Odd"):
+        x: float | None = None
+
+    with pytest.raises(MessageError, match=r"^odd_msgs/msg/Odd\.x: in ROS 'float"):
+        message_definition(Odd)
 
 
 class Stamped(Message, Generic[T]):

@@ -9,6 +9,7 @@ from rosbags.typesys.msg import MSGParser
 
 from dsmq_nodes.bag.ros.ros_values import PADDING
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.definition import message_definition
 from dsmq_nodes.messages.schema.interface_folders import definition_in_folders
 from dsmq_nodes.messages.schema.interface_text import FieldType
 
@@ -93,6 +94,7 @@ def register_class(store: Any, cls: type[Message], *, is_one: bool = False) -> N
         if inner.type_name not in store.fielddefs:
             register_class(store, inner, is_one=is_one)
     if cls.type_name not in store.fielddefs:
+        message_definition(cls)  # raises if ROS lacks the type of a field, and names the field
         store.register(types_of_text(cls.definition(), cls.type_name, is_one=is_one))
 
 

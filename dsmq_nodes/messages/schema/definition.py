@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from enum import Enum
 from types import GenericAlias
 from typing import (
     TYPE_CHECKING,
@@ -9,6 +10,7 @@ from typing import (
     Any,
     ClassVar,
     Final,
+    Literal,
     TypeVar,
     get_args,
     get_origin,
@@ -76,10 +78,14 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
     for attribute, name in outer_names(cls).items():
         info = cls.model_fields[attribute]
         of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
-        default = info.get_default()
+        default = _default(info)
         is_shown = isinstance(default, int | float | str) and default
         line = f"{of_package} {name} {_literal(default)}" if is_shown else f"{of_package} {name}"
-        comment = ", ".join(filter(None, (_range(info), info.description or "")))
+        names = (
+            name if name == str(v) else f"{name} {v}"
+            for name, v in _listed(info.annotation).items()
+        )
+        comment = ", ".join(filter(None, (_range(info), *names, info.description or "")))
         yield f"{line}  # {one_line(comment)}" if comment else line
 
 
@@ -99,27 +105,27 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
     """
     name = type_name_of(cls)
     package = name.split("/")[0]
-    hints = _hints(cls)
-    try:
-        constants = tuple(_constants(cls))
-        fields = tuple(
-            MessageField(
-                outer,
-                read_type(ros_type(hints[each]), package),
-                _stated_default(cls.model_fields[each]),
-            )
-            for each, outer in outer_names(cls).items()
-        )
-    except ValueError as error:
-        raise MessageError(f"{name}: ROS has no such field: {error}") from None
-    return MessageDefinition(name, fields, constants, inspect.cleandoc(cls.__doc__ or ""))
+    hints, fields = _hints(cls), []
+    for each, outer in outer_names(cls).items():
+        try:
+            kind = read_type(ros_type(hints[each]), package)
+        except ValueError as error:
+            raise MessageError(f"{name}.{outer}: in ROS {error}") from None
+        fields.append(MessageField(outer, kind, _stated_default(cls.model_fields[each])))
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    return MessageDefinition(name, tuple(fields), tuple(_constants(cls)), doc)
 
 
 def _stated_default(info: FieldInfo) -> object:
-    default = info.get_default()
+    default = _default(info)
     is_plain = isinstance(default, int | float | str | list) and bool(default)
     is_zeros = isinstance(default, list) and not any(default)
     return default if is_plain and not is_zeros else None
+
+
+def _default(info: FieldInfo) -> object:
+    default = info.get_default()
+    return default.value if isinstance(default, Enum) else default
 
 
 def type_name_of(cls: type["BaseModel"]) -> str:
@@ -142,6 +148,8 @@ def ros_type(annotation: Any) -> str:
     while get_origin(annotation := unaliased(annotation)) is Annotated:
         annotation, *rest = get_args(annotation)
         extras += tuple(rest)
+    if len(kinds := {type(each) for each in _listed(annotation).values()}) == 1:
+        annotation = kinds.pop()
     if get_origin(annotation) is list:
         return ros_type(get_args(annotation)[0]) + _bounds(extras)
     marked = next((extra.name for extra in extras if isinstance(extra, Ros)), None)
@@ -152,6 +160,13 @@ def ros_type(annotation: Any) -> str:
         return f"{name}{_bounds(extras)}"
     is_class = isinstance(annotation, type) and not isinstance(annotation, GenericAlias)
     return name or (annotation.__name__ if is_class else str(annotation))
+
+
+def _listed(annotation: Any) -> dict[str, Any]:
+    """Return the values of an enumeration or a literal type, by name."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return {name: each.value for name, each in annotation.__members__.items()}
+    return {str(each): each for each in get_args(annotation) if get_origin(annotation) is Literal}
 
 
 def _limits(extras: tuple[object, ...]) -> dict[str, Any]:
