@@ -32,6 +32,7 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess, GroupAction
 from launch.substitutions import LaunchConfiguration
 from ament_index_python import has_resource
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from ament_index_python.packages import get_search_paths
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from tf2_geometry_msgs import PointStamped
@@ -108,6 +109,7 @@ try:
 except PackageNotFoundError:
     print("PackageNotFoundError")
 print(has_resource("packages", "tf2_ros") != "", has_resource("packages", "nothing"))
+assert get_search_paths()
 print(message_to_yaml(point.point).split())
 pose = get_message("geometry_msgs/PoseStamped")()
 set_message_fields(pose, {"pose": {"position": {"x": 1}}})

@@ -314,14 +314,17 @@ def test_a_program_imports_modules_of_other_packages_of_its_workspace(
             "src/arm/setup.py": "setup(entry_points={'console_scripts': ['up = arm.up:main']})",
             "src/arm/arm/up.py": """
                 import tools
+                from arm_helpers import ANGLE
                 from arm_things.names import NAME
                 from tools.msg import Tool
                 def main():
-                    print(NAME, tools.SIZE, Tool())
+                    print(NAME, tools.SIZE, Tool(), ANGLE)
             """,
             "src/arm_things/package.xml": package_xml("arm_things"),
             "src/arm_things/setup.py": "setup(package_dir={'': 'src'})",
             "src/arm_things/src/arm_things/names.py": "NAME = 'left'",
+            "src/helpers/package.xml": package_xml("helpers_py"),
+            "src/helpers/arm_helpers/__init__.py": "ANGLE = 7",
             "src/tools/package.xml": package_xml("tools"),
             "src/tools/tools/__init__.py": "SIZE = 3",
             "src/tools/msg/Tool.msg": "int32 size\n",
@@ -329,7 +332,7 @@ def test_a_program_imports_modules_of_other_packages_of_its_workspace(
     )
     for folder in (".", "src", "src/arm"):
         done = run(port, "--quiet", "arm", "up", cwd=tmp_path / folder)
-        assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0)\n", "")
+        assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0) 7\n", "")
 
 
 def test_a_package_in_a_repository_of_its_name_with_its_modules_below_src(
@@ -404,13 +407,17 @@ def test_what_cannot_be_run_is_said_in_one_line(
         ("from tf2_ros import Bufer", "has no 'Bufer' in it; did you mean 'Buffer'?"),
         ("from json import dmp", "cannot import name 'dmp'"),
         ("from needs.msg import A", "'absent_msgs' is not installed in "),
+        (
+            "import in_cpp",
+            "/in_cpp) has no Python module of its name, and no .msg, ",
+        ),
     ],
 )
 def test_what_cannot_be_imported_is_answered_with_what_to_do(
     port: int, tmp_path: Path, line: str, text: str
 ) -> None:
     needs = {"needs/package.xml": package_xml("needs"), "needs/msg/A.msg": "absent_msgs/B b\n"}
-    write(tmp_path, {"asks.py": line, **needs})
+    write(tmp_path, {"asks.py": line, "src/in_cpp/package.xml": package_xml("in_cpp"), **needs})
     done = run(port, "--quiet", "asks.py", cwd=tmp_path)
     last = done.stderr.splitlines()[-1]
     assert text in last

@@ -70,7 +70,8 @@ class LastFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if "." in fullname:
             return None
-        return _modules(fullname) or (package_module(fullname) if kinds(fullname) else None)
+        made = package_module(fullname) if kinds(fullname) else None
+        return _modules(fullname) or made or _beside_packages(fullname)
 
 
 def install() -> None:
@@ -133,3 +134,10 @@ def _modules(package: str) -> ModuleSpec | None:
     # A package of CMake names its folder there; it is below `src` if it is not beside package.xml.
     folders = SetupPy(found.folder).source_folder(), "src"
     return PathFinder.find_spec(package, [str(found.folder / each) for each in folders])
+
+
+def _beside_packages(module: str) -> ModuleSpec | None:
+    """Return a module that a package of the working tree has under another name than its own."""
+    folders = [str(each.folder) for each in PACKAGES.all.values() if each.prefix is None]
+    found = PathFinder.find_spec(module, folders)
+    return found if found is not None and found.origin is not None else None

@@ -37,6 +37,9 @@ def advice(error: ImportError) -> str:
 
 def about_package(name: str) -> str:
     """Return where a package was searched, and how to provide it."""
+    if found := PACKAGES.find(name):
+        what = "no Python module of its name, and no .msg, .srv or .action files"
+        return f"the package {name!r} ({found.folder}) has {what}"
     known = interface_modules.provided() | set(PACKAGES.all)
     meant = f"did you mean {close!r}? " if (close := nearest(name, known)) else ""
     return (

@@ -6,6 +6,7 @@ from dsmq_nodes.rclpy.packages.ament_index_python.packages import (
     get_package_share_directory,
     get_package_share_path,
     get_packages_with_prefixes,
+    get_search_paths,
 )
 from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
     RESOURCE_INDEX_SUBFOLDER,
@@ -14,6 +15,5 @@ from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
     get_resource,
     get_resource_types,
     get_resources,
-    get_search_paths,
     has_resource,
 )

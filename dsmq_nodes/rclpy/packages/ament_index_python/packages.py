@@ -3,13 +3,18 @@
 import re
 from pathlib import Path
 
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage, prefixes
 from dsmq_nodes.rclpy.running.not_there import about_package
 from dsmq_nodes.rclpy.running.share_folder import share_folder
 
 
 class PackageNotFoundError(KeyError):
     """The package does not exist."""
+
+
+def get_search_paths() -> list[str]:
+    """Return the prefixes to search."""
+    return [str(each) for each in prefixes()]
 
 
 def get_packages_with_prefixes() -> dict[str, str]:

@@ -40,11 +40,6 @@ def _is_path(name: str) -> bool:
     return "/" in name or "\\" in name
 
 
-def get_search_paths() -> list[str]:
-    """Return the prefixes to search."""
-    return [str(each) for each in prefixes()]
-
-
 def get_resources(resource_type: str) -> dict[str, str]:
     """Return the names of a type's resources, with their prefixes; raises as `get_resource`."""
     _check(resource_type)
