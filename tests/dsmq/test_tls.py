@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 import trustme
 
 from dsmq_nodes import Node
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.broker.listener import Security
 from dsmq_nodes.dsmq.broker.loop import Broker as BrokerLoop
 from dsmq_nodes.dsmq.broker.peer_connection import Connection
@@ -145,6 +146,39 @@ def test_plain_text_on_a_tls_port_is_refused(start: Start, tmp_path: Path, paper
     status, said = broker.end()
     assert status == 0
     assert said.count("closing 127.0.0.1") == 2
+
+
+def _begun(trusting: ssl.SSLContext) -> bytes:
+    """Return the first bytes of a handshake."""
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        trusting.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="127.0.0.1").do_handshake()
+    return outgoing.read()
+
+
+def test_handshakes_that_begin_at_once_cost_no_other_peer_its_turn(papers: Papers) -> None:
+    """A flood of 1,500 stopped all other peers for 2.4 s, after 2 s a broker seems frozen."""
+    begun = _begun(ssl.create_default_context(cafile=papers.ca))
+
+    async def answered_in_turns() -> list[int]:
+        broker = BrokerLoop(Store(), Security(certificate=papers.broker), shares_memory=False)
+        broker.listen("127.0.0.1", 0)
+        address = ("127.0.0.1", broker.acceptor.port)
+        with contextlib.ExitStack() as opened:
+            opened.callback(broker.close)
+            flood = [opened.enter_context(socket.create_connection(address)) for _ in range(40)]
+            while len(broker.router.peers) < len(flood):
+                await asyncio.sleep(0)
+            for each in flood:
+                each.sendall(begun)
+            answered = [0]
+            while answered[-1] < len(flood):
+                await asyncio.sleep(0)
+                answered.append(len(descriptors.ready(flood, timeout_sec=0)))
+        return answered
+
+    answered = asyncio.run(answered_in_turns())
+    assert max(after - before for before, after in itertools.pairwise(answered)) <= 8
 
 
 def test_what_has_come_over_tls_is_read_in_one_turn(papers: Papers) -> None:

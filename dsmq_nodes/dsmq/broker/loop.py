@@ -49,6 +49,7 @@ _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last frames to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _TURN_SEC: Final = 0.02
+_MOST_HANDSHAKES: Final = 8  # in a turn of the loop: 1.5 ms each
 _TICK_SEC: Final = 1.0
 _NO_MEMORY: Final = "no memory is left for what it sends"
 _PATIENT_SEC: Final = 0.05  # how often a patient peer is pushed all that there is
@@ -85,6 +86,7 @@ class Broker:
         self._outgoing: set[Connection] = set()  # connections with a filled outbox
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # those without a request yet, oldest first
+        self._handshakes = 0  # in this turn of the loop
         self._last_heard_sec = 0.0
         self._ticked_sec = time.monotonic() - _TICK_SEC
         self._listening: tuple[int, ...] = ()
@@ -196,6 +198,8 @@ class Broker:
 
     def _read(self, connection: Connection, data: bytes = b"") -> None:
         """Read from a socket, unless `data` was read, and carry out the requests."""
+        if connection.is_shaking_hands and not self._may_shake_hands():
+            return  # the loop calls again
         if self.acceptor.arrivals(0):  # those peers have to receive later puts
             self.acceptor.accept_waiting()
         try:
@@ -212,6 +216,13 @@ class Broker:
         if connection.peer.trusted:
             self._silent.pop(connection, None)  # it is no longer ended to make room for others
         self._carry_out(connection)
+
+    def _may_shake_hands(self) -> bool:
+        """Whether one more handshake is for this turn: all other peers wait for it."""
+        if not self._handshakes:
+            self._loop.call_soon(setattr, self, "_handshakes", 0)
+        self._handshakes += 1
+        return self._handshakes <= _MOST_HANDSHAKES
 
     def _carry_out(self, connection: Connection) -> None:
         """Route the requests that were read, while there is room for answers, and time."""
