@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.rclpy.action import ActionServer
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import SingleThreadedExecutor
 from dsmq_nodes.rclpy.waitable import Waitable
@@ -105,3 +106,22 @@ def test_a_waitable_of_a_program_is_asked_in_each_round(executor: SingleThreaded
         assert executor._ready_entities(nodes) == []
     own.is_due = True
     assert executor._ready_entities(nodes) == [(own, nodes[0])]
+
+
+def test_an_action_server_is_asked_until_its_results_have_expired(
+    executor: SingleThreadedExecutor,
+) -> None:
+    server: Any = object.__new__(ActionServer)
+    nodes = [node(waitables=[server])]
+    now = SimpleNamespace(nanoseconds=0)
+    server._node = nodes[0]
+    server._node.get_clock = lambda: SimpleNamespace(now=lambda: now)
+    server._handle = SimpleNamespace(goal=Entity(), cancel=Entity(), result=Entity())
+    server._result_timeout_ns, server._expiry_ns = 3600 * 10**9, {}
+    nodes[0].handle.wake = lambda: None
+    assert executor._ready_entities(nodes) == []
+    server.notify_goal_done(SimpleNamespace(goal_id=SimpleNamespace(uuid=b"one")))
+    for _ in range(2):
+        assert executor._ready_entities(nodes) == []
+    now.nanoseconds = server._result_timeout_ns
+    assert executor._ready_entities(nodes) == [(server, nodes[0])]

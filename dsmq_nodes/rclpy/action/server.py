@@ -268,6 +268,7 @@ class ActionServer(SelfWaking):
     def _expired(self) -> list[bytes]:
         if not self._expiry_ns:
             return []
+        self._node.handle.is_woken = True  # ask again: time alone makes a result expire
         now_ns = self._now_ns()
         return [goal_id for goal_id, at_ns in list(self._expiry_ns.items()) if at_ns <= now_ns]
 
@@ -455,6 +456,7 @@ class ActionServer(SelfWaking):
         if self._result_timeout_ns >= 0:
             goal_id = bytes(goal_handle.goal_id.uuid)
             self._expiry_ns[goal_id] = self._now_ns() + self._result_timeout_ns
+            self._node.handle.is_woken = True
             io.later(self._result_timeout_ns * 1e-9 + 0.001, self._node.handle.wake)
 
     def register_handle_accepted_callback(
