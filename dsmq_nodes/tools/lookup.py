@@ -40,8 +40,15 @@ def _needs_no_ends(name: str) -> bool:
 
 
 def find(graph: GraphModel, name: str) -> TopicModel | None:
-    """Return the topic that a user calls `name`, exactly or without the leading slash; or None."""
-    topics = {topic.name: topic for topic in visible_topics(graph, own=True)}
+    """Return the topic that a user calls `name`, exactly or without the leading slash; or None.
+
+    A latched topic is there while the broker keeps its messages, also without ends.
+    """
+    topics = {
+        topic.name: topic
+        for topic in graph.topics
+        if topic.ends or topic.latched or _needs_no_ends(topic.name)
+    }
     return topics.get(name) or topics.get(f"/{name}")
 
 

@@ -31,6 +31,13 @@ def test_a_message_is_shown_as_asked(place: Place, options: str, shown: str) -> 
     assert (done.returncode, done.stderr, done.stdout) == (0, "", shown)
 
 
+def test_a_message_that_is_kept_is_shown_when_its_publisher_has_gone(place: Place) -> None:
+    told = ("topic", "pub", "--once", "/mode_of_old", "std_msgs/msg/Int8", "{data: 3}", "-w", "0")
+    assert place.run(*told, "--qos-durability", "transient_local").returncode == 0
+    done = place.run("topic", "echo", "--once", "/mode_of_old")
+    assert (done.returncode, done.stdout) == (0, "data: 3\n---\n"), done.stderr
+
+
 def test_the_messages_of_a_node_come_as_they_are_published(place: Place, talker: str) -> None:
     done = place.run("topic", "echo", talker, "-n", "3", "--field", "data", "--csv")
     counts = [int(line.removeprefix("Hello, world: ")) for line in done.stdout.split('"')[1::2]]
