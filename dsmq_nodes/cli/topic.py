@@ -287,9 +287,12 @@ def hz(
     use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print the rates of topics once a second."""
+    """Print the rates of topics once a second.
+
+    A topic of another machine is measured as with --sample: it comes only while something reads it.
+    """
     with Session(broker) as session:
-        if sample or use_sim_time:
+        if sample or use_sim_time or any(is_brought(session, each) for each in topics):
             measure(session, topics, lambda: Arrivals(window), use_sim_time=use_sim_time)
         else:
             show_rates(session, topics, window)
@@ -305,7 +308,7 @@ def bw(
 ) -> None:
     """Print a topic's bytes per second once a second."""
     with Session(broker) as session:
-        if sample:
+        if sample or is_brought(session, topic):
             measure(session, [topic], lambda: Sizes(window))
         else:
             show_bandwidth(session, topic, window)

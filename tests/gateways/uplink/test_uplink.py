@@ -218,6 +218,10 @@ def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
     delay = command("topic", "delay", "/r1/scan", "--broker", base.address)
     delay.wait_for(r"average delay: [2-9]\.")  # not that since the uplink published it here
     delay.close()
+    for words, told in (("hz", "average rate: "), ("bw", "B/s from ")):
+        measured = command("topic", words, "/r1/odom", "--broker", base.address)
+        measured.wait_for(told)  # it is the only reader
+        measured.close()
     delay = command("topic", "delay", "/r1/odom", "--broker", base.address)
     delay.wait_for("an uplink brings it, which does not tell when it was published there")
     assert delay.wait() == 1
