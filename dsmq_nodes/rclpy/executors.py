@@ -253,7 +253,7 @@ class Executor:
             self._wakeup.clear()
             self._check(condition)
             used = self.get_nodes() if nodes is None else list(nodes)
-            for work in self._ready_tasks(used):
+            for work in self._ready_tasks(used) if self._tasks else ():
                 self._alone = None
                 given = True
                 yield work
@@ -282,8 +282,6 @@ class Executor:
             raise ConditionReachedException
 
     def _ready_tasks(self, nodes: list[Any]) -> Iterator[Work]:
-        if not self._tasks:
-            return
         with self._tasks_lock:
             self._tasks = [work for work in self._tasks if not work[0].is_over()]
             known = list(self._tasks)
