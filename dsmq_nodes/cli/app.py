@@ -43,6 +43,8 @@ _COMMANDS: Final = {
     "episode": "Mark episodes in a running recording.",
     "bag": "Bags: record topics, look at a recording, play it back.",
 }
+# Whose verbs users write alone; their files load fast.
+_NOUNS: Final = ("topic", "node", "service", "param", "action", "lifecycle", "tf", "bag")
 # Commands in a file of another name, since file names are unique in the package.
 _FILES: Final = {
     "run": "run_program",
@@ -73,6 +75,8 @@ class Commands(TyperGroup):
             ctx.exit()
         if hint := done_otherwise(args[0], args[1:]):
             ctx.fail(hint)
+        if args[0] not in self.commands and (meant := _with_verb(args[0])):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean {', '.join(meant)}?")
         name, command, rest = super().resolve_command(ctx, args)
         found = load(name) if command and name else None
         if not gc.isenabled():  # since `main`: what has been loaded lives as long as the process
@@ -84,6 +88,11 @@ class Commands(TyperGroup):
 def load(name: str) -> Any:
     """Return the command of a name, with its options, or with its own commands."""
     return get_command(import_module(f"dsmq_nodes.cli.{_FILES.get(name, name)}").app)
+
+
+def _with_verb(verb: str) -> list[str]:
+    """Return the commands that have this verb, as 'topic echo'."""
+    return [f"'{noun} {verb}'" for noun in _NOUNS if verb in load(noun).commands]
 
 
 app = new_app(

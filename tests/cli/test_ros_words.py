@@ -78,6 +78,9 @@ def test_what_ros2_does_not_take_is_refused_here_too(nowhere: Place, line: str, 
         ("topic echo /a --filter=m.data", "--filter of ROS is not here: `dsmq-nodes topic echo"),
         ("topic hz /a --filter m.data", "--filter of ROS is not here: `dsmq-nodes topic echo"),
         ("componen list", "No such command 'componen'."),
+        ("echo /a", "No such command 'echo'. Did you mean 'topic echo', 'tf echo'?"),
+        ("restart talker", "No such command 'restart'. Did you mean 'node restart'?"),
+        ("topc list", "No such command 'topc'. Did you mean"),
     ],
 )
 def test_what_is_done_otherwise_here_is_answered_with_how(
