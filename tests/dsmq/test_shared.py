@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,38 @@ def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
             writer.append(b"2", seq=2, stamp_ns=0)
             await rests(2)
         following.close()
+
+    asyncio.run(main(Shell()))
+
+
+def test_a_message_that_finds_no_memory_is_skipped_and_the_next_one_comes() -> None:
+    """The whole poll failed: its readers got nothing more, and the ring was not polled again."""
+
+    async def main(shell: Shell) -> None:
+        memory = shell.memory
+        following = Following(shell.router, memory, shell.gather, shell.flush)
+        talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
+        path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
+        assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
+        following.poll_as_wanted()
+        writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
+        encode_push = wire.encode_push
+
+        def encode(topic: bytes, message_id: int, *args: Any, **options: Any) -> bytes:
+            if message_id == 2:
+                raise MemoryError
+            return encode_push(topic, message_id, *args, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wire, "encode_push", encode)
+            for number in (1, 2, 3, 4):
+                writer.append(b"%d" % number, seq=number, stamp_ns=0)
+                if number != 2:
+                    async with asyncio.timeout(PATIENCE_SEC):
+                        while shell.pushed[-1:] != [number]:
+                            await asyncio.sleep(0.005)
+        following.close()
+        assert shell.pushed == [1, 3, 4]
 
     asyncio.run(main(Shell()))
 

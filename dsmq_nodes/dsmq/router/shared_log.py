@@ -180,18 +180,18 @@ class SharedLog:
         self._store.append_bundle(self.stored, bundle, self._frame, now)
 
     def _frame(self, record: "RingRecord") -> bytes:
-        """Return a record as a push; empty if it is overwritten, or too large for a frame."""
+        """Return a record as a push; empty if it is overwritten, or too large (for the memory)."""
         if record.sender != self._sender:
             self._sender, self._sender_json = record.sender, wire.encode_text(record.sender)
         try:
             message = wire.encode_text(record.text)
-        except OverwrittenError:
+            if len(message) > _MOST_MESSAGE_BYTES:
+                return b""
+            return wire.encode_push(
+                self.name_json, record.id, self._sender_json, record, message, at_ns=record.at
+            )
+        except (OverwrittenError, MemoryError):
             return b""
-        if len(message) > _MOST_MESSAGE_BYTES:
-            return b""
-        return wire.encode_push(
-            self.name_json, record.id, self._sender_json, record, message, at_ns=record.at
-        )
 
     def _only_in_ring(self) -> list[_InRing]:
         """Return the messages that the ring alone has, oldest first, except overwritten ones."""
