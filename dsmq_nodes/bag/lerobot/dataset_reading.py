@@ -11,11 +11,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 import av
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from av.video.frame import VideoFrame
 
@@ -211,6 +213,7 @@ class LerobotDataset(BagSource):
     def _all(self, wanted: list[str], begin: int, end: float) -> Iterator[Record]:
         writers = [self._writers[each] for each in wanted if each != EPISODE_TOPIC]
         videos = {w.name: _Frames() for w in writers if w.type is Image}
+        table_of = lru_cache(maxsize=1)(_read_table)  # a file may have a thousand episodes
         for number, episode in enumerate(self._episodes):
             first_ns, next_ns = self._starts_ns[number], self._starts_ns[number + 1]
             if next_ns <= begin or first_ns >= end:
@@ -218,7 +221,7 @@ class LerobotDataset(BagSource):
             task = (episode.get("tasks") or [""])[0]
             if EPISODE_TOPIC in wanted:
                 yield _mark("start", task, number, first_ns)
-            rows = self._rows(episode)
+            rows = self._rows(episode, table_of)
             pictures = {
                 name: frames.of(self._video(name, episode), self._first(name, episode))
                 for name, frames in videos.items()
@@ -232,11 +235,11 @@ class LerobotDataset(BagSource):
             if EPISODE_TOPIC in wanted:
                 yield _mark("stop", "", number, next_ns - _PAUSE_NS)
 
-    def _rows(self, episode: Row) -> pa.Table:
+    def _rows(self, episode: Row, table_of: Callable[[Path], pa.Table]) -> pa.Table:
         number = episode["episode_index"]
         place = {what: episode[f"data/{what}"] for what in ("chunk_index", "file_index")}
-        path = self._file("data_path", place)
-        rows = _read_table(path, filters=[("episode_index", "=", number)])
+        table = table_of(self._file("data_path", place))
+        rows = table.filter(pc.equal(table["episode_index"], number))
         if rows.num_rows != episode["length"]:
             raise ValueError(f"episode {number} has {rows.num_rows} rows, not {episode['length']}")
         return rows
@@ -296,9 +299,9 @@ def _decoded(path: Path) -> Iterator[VideoFrame]:
         yield from container.decode(video=0)
 
 
-def _read_table(path: Path, **options: Any) -> pa.Table:
+def _read_table(path: Path) -> pa.Table:
     with _naming(path):
-        return pq.read_table(path, **options)
+        return pq.read_table(path)
 
 
 @contextlib.contextmanager

@@ -212,6 +212,22 @@ def test_a_video_file_ends_in_time_and_the_next_one_is_read_too(
     assert len(shown) == sum(lengths)
 
 
+def test_a_data_file_of_many_episodes_is_read_once(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source([dataset])
+    expected = list(source.records())
+    read, paths = pq.read_table, list[Path]()
+
+    def noted(path: Path, **options: Any) -> Any:
+        paths.append(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(pq, "read_table", noted)
+    assert list(source.records()) == expected
+    assert paths == [dataset / DATA]
+
+
 def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
     source = open_source([dataset], Selection(("/front/image_raw",)))
     assert list(source.topics) == ["/front/image_raw"]
