@@ -185,6 +185,29 @@ def test_an_enumeration_is_a_number_in_ros_and_what_ros_lacks_is_told(
 
 
 @pytest.mark.parametrize("to", ["ros1", "ros2"])
+def test_messages_of_a_class_that_was_changed_since_are_written_as_they_were(
+    to: Format, made: Made, tmp_path: Path
+) -> None:
+    class Changed(Message, type_name="changed_msgs/msg/Thing"):
+        a: float = 0.0
+
+    path = made(("/thing", Changed(a=0.5)))
+    Changed.type_name = "changed_msgs/msg/Former"
+
+    class Thing(Message, type_name="changed_msgs/msg/Thing"):
+        a: str = ""
+
+    source = open_source([path])
+    out = tmp_path / ("ros.bag" if to == "ros1" else "ros")
+    convert(source, out, to)
+    assert list(source.omitted.lines()) == []
+    with AnyReader([out]) as reader:
+        ((connection, _, raw),) = reader.messages()
+        assert reader.deserialize(raw, connection.msgtype).a == 0.5
+    Thing.type_name = "changed_msgs/msg/Former"  # so that no other test finds it
+
+
+@pytest.mark.parametrize("to", ["ros1", "ros2"])
 def test_latched_stays_latched(to: Format, made: Made, tmp_path: Path) -> None:
     path = made(("/map", String(data="x")), latched=True)
     (counted,) = there_and_back(path, to, tmp_path).counts()

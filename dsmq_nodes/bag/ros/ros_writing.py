@@ -25,6 +25,7 @@ from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class
 from dsmq_nodes.bag.ros.ros_from_schema import types_of
 from dsmq_nodes.bag.ros.ros_values import RosTypes
 from dsmq_nodes.bag.texts import loaded
+from dsmq_nodes.graph.topics.compatible import compare
 
 _ROS1_TIMES: Final = range((1 << 32) * 10**9)  # seconds of 32 bits
 _ROS2_TIMES: Final = range(1 << 63)
@@ -170,10 +171,11 @@ def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
     """
     name = channel.type_name
     if name not in store.fielddefs:
-        found = class_of(name)
-        if found is not None:
+        found, recorded = class_of(name), recorded_schema(channel)
+        # A class that was changed since then does not hold what was recorded.
+        if found is not None and not compare(found.schema(), recorded).differences:
             register_class(store, found, is_one=is_one)
         else:
-            store.register(types_of(name, recorded_schema(channel)))
+            store.register(types_of(name, recorded))
     if has_wide(store.fielddefs, name):
         raise ValueError(f"{name} has a wide text (wstring), which cannot be written")
