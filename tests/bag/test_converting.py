@@ -203,7 +203,8 @@ def test_messages_of_a_class_that_was_changed_since_are_written_as_they_were(
     assert list(source.omitted.lines()) == []
     with AnyReader([out]) as reader:
         ((connection, _, raw),) = reader.messages()
-        assert reader.deserialize(raw, connection.msgtype).a == 0.5
+        thing: Any = reader.deserialize(raw, connection.msgtype)
+        assert thing.a == 0.5
     Thing.type_name = "changed_msgs/msg/Former"  # so that no other test finds it
 
 
