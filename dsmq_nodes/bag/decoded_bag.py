@@ -62,7 +62,7 @@ class Bag:
         self,
         *paths: str | Path,
         topics: Collection[str] | Selection | None = None,
-        types: "Mapping[str, type[Message]] | None" = None,
+        types: "Mapping[str, type[Message | Untyped]] | None" = None,
     ) -> None:
         """Open a bag.
 
@@ -70,7 +70,7 @@ class Bag:
             paths: the files or the folder of the bag.
             topics: only these topics, by name or shell pattern; None for all.
             types: message classes by topic, for topics whose recorded type name does not find the
-                right class.
+                right class; `Untyped` has all fields that were recorded.
 
         Raises:
             BagError: a file does not exist, is of an unknown kind, or is damaged; or a named
@@ -173,7 +173,7 @@ class Bag:
             when_sec = (record.log_time_ns - self.start_ns) * 1e-9
             raise BagError(
                 f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
-                "if the class has changed since then, pass the old one: types={topic: class}"
+                "if the class has changed since, pass the old one or Untyped: types={topic: class}"
             ) from None
 
     def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
@@ -185,7 +185,9 @@ class Bag:
         from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
 
         found = self._types.get(channel.topic) or class_of(channel.type_name)
-        return found.from_json if found is not None else _generic(channel.type_name)
+        if found is None or issubclass(found, Untyped):
+            return _generic(channel.type_name)
+        return found.from_json
 
 
 def _generic(type_name: str) -> Callable[[bytes], Untyped]:

@@ -171,6 +171,8 @@ def test_a_class_that_has_changed_is_told_and_another_can_be_given(tmp_path: Pat
         list(Bag(tmp_path / "run.mcap"))
     bag = Bag(tmp_path / "run.mcap", types={"/battery": Float64})
     assert [each.msg.data for each in bag] == [1.0, 3.0]  # type: ignore[union-attr]
+    bag = Bag(tmp_path / "run.mcap", types={"/battery": Untyped})
+    assert [each.msg for each in bag] == [{"percent": "full", "data": 1}, {"data": 3.0}]
 
 
 def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path) -> None:
