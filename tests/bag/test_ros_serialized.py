@@ -13,6 +13,7 @@ from dsmq_nodes.bag.any_bag import open_source
 from tests.bag import serialize_interfaces
 from tests.bag.test_sources import at, ros2_mcap
 from tests.support.referee import referee
+from tests.support.waiting import PATIENCE_SEC
 
 
 def _read(path: Path, one: dict[str, Any]) -> Any:
@@ -29,7 +30,7 @@ def test_what_real_ros_serializes_is_read(tmp_path: Path) -> None:
     folder = referee()
     done = subprocess.run(
         [folder / "bin" / "python", serialize_interfaces.__file__, folder / "share"],
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=2 * PATIENCE_SEC,
     )  # fmt: skip
     messages = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(messages) > 250
