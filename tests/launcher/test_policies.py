@@ -184,9 +184,19 @@ def test_a_delay_comes_before_the_first_start_alone(
         await sleep(delay_sec)
 
     monkeypatch.setattr(asyncio, "sleep", noted)
-    run = Run(with_(script("a", once(tmp_path / "x")), restart=SOON, delay_sec=0.125))
-    assert run.run() == 0
-    assert "[a] failed before: True" in run.lines
+    run = Run(with_(script("a", once(tmp_path / "x")), restart=SOON, delay_sec=0.125), sleeper("b"))
+    observer = Observer()
+
+    def on_line(line: bytes) -> None:
+        if line.startswith(b"a has finished"):
+            assert observer.supervisor is not None
+            if run.lines.count("[a] failed before: True") == 1:
+                asyncio.get_running_loop().call_soon(observer.supervisor.start, "a")
+            else:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    assert run.run(on_line=on_line, observer=observer) == 0
+    assert run.lines.count("[a] failed before: True") == 2
     assert slept.count(0.125) == 1
 
 

@@ -288,7 +288,7 @@ class Supervisor:
         """Start a process, and restart it as its policy says, until it has ended for good."""
         if not await self._depended(member):
             return
-        if member.plan.delay_sec:
+        if member.plan.delay_sec and not member.starts:
             member.wait_for(f"its delay of {member.plan.delay_sec:g} s")
             await asyncio.sleep(member.plan.delay_sec)
         while await self._start_in_turn(member):
