@@ -111,8 +111,7 @@ class LerobotDataset(BagSource):
         if self._fps < 1:
             raise ValueError(f"it has {self._fps} frames a second")
         files = sorted((self.path / "meta/episodes").rglob("*.parquet"))
-        tables = [_read_table(each).to_pylist() for each in files]
-        self._episodes: list[Row] = [row for table in tables for row in table]
+        self._episodes: list[Row] = [row for each in files for row in _episode_rows(each)]
         if version in _OLD_VERSIONS:
             self._episodes = list(self._old_episodes())
         calibration = self.path / layout.CALIBRATION
@@ -302,6 +301,13 @@ def _decoded(path: Path) -> Iterator[VideoFrame]:
 def _read_table(path: Path) -> pa.Table:
     with _naming(path):
         return pq.read_table(path)
+
+
+def _episode_rows(path: Path) -> list[Row]:
+    """Return the episodes of a file without their statistics, which are most of it."""
+    table = _read_table(path)
+    names = [each for each in table.column_names if not each.startswith("stats/")]
+    return table.select(names).to_pylist()  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -228,6 +228,14 @@ def test_a_data_file_of_many_episodes_is_read_once(
     assert paths == [dataset / DATA]
 
 
+def test_statistics_of_episodes_are_not_read(dataset: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(dataset, tmp_path / "copy")
+    table = pq.read_table(folder / EPISODES)
+    beyond = pa.array([1 << 62] * table.num_rows, pa.timestamp("us"))  # no datetime holds it
+    pq.write_table(table.append_column("stats/odd/max", beyond), folder / EPISODES)
+    assert list(open_source([folder]).records()) == list(open_source([dataset]).records())
+
+
 def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
     source = open_source([dataset], Selection(("/front/image_raw",)))
     assert list(source.topics) == ["/front/image_raw"]
