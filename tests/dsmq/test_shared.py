@@ -116,16 +116,20 @@ class Shell:
     def flush(self) -> None:
         pass
 
+    def follow_a_writer(self) -> tuple[Following, Writer]:
+        """Follow a ring, which a tool reads through the broker; return its writer too."""
+        following = Following(self.router, self.memory, self.gather, self.flush)
+        talker, reader = self.peer("/talker", shm=True), self.peer("", shm=False)
+        path = self.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
+        assert self.ask(reader, action="subscribe", topic="/t").event == "subscribed"
+        following.poll_as_wanted()
+        return following, Writer(Ring(Path(path)), "/talker", Doorbells(self.memory.directory))
+
 
 def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
     async def main(shell: Shell) -> None:
         memory = shell.memory
-        following = Following(shell.router, memory, shell.gather, shell.flush)
-        talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
-        path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
-        assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
-        following.poll_as_wanted()
-        writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
+        following, writer = shell.follow_a_writer()
         late = 0
 
         def clear() -> None:
@@ -155,13 +159,7 @@ def test_a_message_that_finds_no_memory_is_skipped_and_the_next_one_comes() -> N
     """The whole poll failed: its readers got nothing more, and the ring was not polled again."""
 
     async def main(shell: Shell) -> None:
-        memory = shell.memory
-        following = Following(shell.router, memory, shell.gather, shell.flush)
-        talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
-        path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
-        assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
-        following.poll_as_wanted()
-        writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
+        following, writer = shell.follow_a_writer()
         encode_push = wire.encode_push
 
         def encode(topic: bytes, message_id: int, *args: Any, **options: Any) -> bytes:
