@@ -1,13 +1,14 @@
 """The types of recorded ROS messages, each from its recorded definition.
 
-Each topic's type has a separate store, so that an unreadable definition, or another definition of
-the same name, does not affect other topics. Without a definition, the type is one of ROS's own, an
+Each definition has a separate store, so that an unreadable one, or another one of the same name,
+does not affect other topics. Without a definition, the type is one of ROS's own, an
 importable message class of that name, or the type of the `.msg` file of a package.
 """
 
 import re
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -197,12 +198,17 @@ def _store(channel: Channel) -> Any:
     if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
         return _known_here(name, channel.encoding)
     try:
-        found = _parsed(text, channel)
-        _complete(found, known.fielddefs)
-        store = get_typestore(Stores.EMPTY)
-        store.register(found)
+        return _defined(text, replace(channel, topic="", schema=b"", metadata=()))
     except Exception as error:  # noqa: BLE001  the library's parser may raise anything
         raise UnknownTypeError(_unreadable(name, error)) from None
+
+
+@lru_cache(256)  # topics with one definition share what is compiled from it: some ms for each
+def _defined(text: str, channel: Channel) -> Any:
+    found = _parsed(text, channel)
+    _complete(found, _known(channel.encoding).fielddefs)
+    store = get_typestore(Stores.EMPTY)
+    store.register(found)
     return store
 
 
