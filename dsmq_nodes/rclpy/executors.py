@@ -139,7 +139,7 @@ class Executor:
                 return False
             self._nodes.append(node)
         node.executor = self
-        self._wakeup.set()
+        node.handle.wake()  # another executor may have asked its entities
         return True
 
     def remove_node(self, node: Any) -> None:
@@ -253,8 +253,8 @@ class Executor:
             self._wakeup.clear()
             self._check(condition)
             used = self.get_nodes() if nodes is None else list(nodes)
+            self._alone = None
             for work in self._ready_tasks(used) if self._tasks else ():
-                self._alone = None
                 given = True
                 yield work
             ready = self._ready_entities(used)

@@ -1,5 +1,6 @@
 """Which entities an executor asks in a round: no more than can have become ready, and no fewer."""
 
+from collections import deque
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from dsmq_nodes.rclpy.action import ActionServer
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import SingleThreadedExecutor
+from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle
 from dsmq_nodes.rclpy.waitable import Waitable
 
 
@@ -125,3 +127,29 @@ def test_an_action_server_is_asked_until_its_results_have_expired(
         assert executor._ready_entities(nodes) == []
     now.nanoseconds = server._result_timeout_ns
     assert executor._ready_entities(nodes) == [(server, nodes[0])]
+
+
+def test_messages_that_two_threads_put_at_once_wake_the_executor() -> None:
+    put: list[str] = []
+    woken: list[list[str]] = []
+
+    class Queue(deque[Any]):
+        """Another thread puts a message as soon as the first one is in it."""
+
+        def append(self, item: Any) -> None:
+            super().append(item)
+            put.append(item[0])
+            if len(put) == 1:
+                subscription._put("second", info, 0)
+
+    info: Any = None
+    subscription: Any = object.__new__(SubscriptionHandle)
+    subscription.node = SimpleNamespace(wake=lambda: woken.append(list(put)))
+    subscription._queue = Queue(maxlen=10)
+    subscription.content_filter = subscription._deadline = subscription.arrived = None
+    subscription._has_expiring = subscription._reports_losses = subscription.is_destroyed = False
+    assert not subscription.is_ready()
+    subscription._put("first", info, 0)
+    assert put == ["first", "second"]
+    assert woken
+    assert subscription.is_ready()

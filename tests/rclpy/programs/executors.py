@@ -130,4 +130,34 @@ def together(group):
 
 
 print(together(MutuallyExclusiveCallbackGroup()), together(ReentrantCallbackGroup()) > 1)
+
+
+def spun_within(inner):
+    """Spin within a callback, while a message waits for the same group."""
+    outer, nested, done = SingleThreadedExecutor(), rclpy.create_node("nested"), rclpy.task.Future()
+    second = nested.create_publisher(Int32, "second", 10)
+
+    def first_comes(_):
+        second.publish(Int32(data=2))
+        within = inner or outer
+        within.add_node(nested)
+        within.spin_once(timeout_sec=0.3)
+        outer.add_node(nested)
+
+    nested.create_subscription(Int32, "first", first_comes, 10)
+    nested.create_subscription(Int32, "second", done.set_result, 10)
+    outer.add_node(nested)
+    thread = threading.Thread(target=outer.spin)
+    thread.start()
+    nested.create_publisher(Int32, "first", 10).publish(Int32(data=1))
+    until = time.monotonic() + 20
+    while not done.done() and time.monotonic() < until:
+        time.sleep(0.01)
+    outer.shutdown()
+    thread.join()
+    nested.destroy_node()
+    return done.done()
+
+
+print(spun_within(None), spun_within(SingleThreadedExecutor()))
 rclpy.shutdown()

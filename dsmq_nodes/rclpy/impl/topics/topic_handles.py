@@ -290,6 +290,7 @@ class SubscriptionHandle(TopicHandle):
         self._lost = 0
         self._received = 0
         self._has_expiring = False
+        self._was_empty = True  # when an executor asked, and no message was put since
         self._reports_losses = False
         # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
@@ -377,7 +378,8 @@ class SubscriptionHandle(TopicHandle):
         self._queue.append((parts, info, until_ns))
         if self._reports_losses:
             self._count_losses()
-        if len(self._queue) <= 1:  # else the executor has not taken the one before it yet
+        if self._was_empty:  # not the length: other threads put messages, too
+            self._was_empty = False
             self.node.wake()
         if self.arrived is not None:
             self.arrived()
@@ -400,6 +402,8 @@ class SubscriptionHandle(TopicHandle):
         """Whether there is a message to take."""
         if self._has_expiring:
             self._drop_expired()
+        if not self._queue:
+            self._was_empty = True  # first: a message may come meanwhile
         return bool(self._queue) and self.arrived is None and not self.is_destroyed
 
     def _drop_expired(self) -> None:
