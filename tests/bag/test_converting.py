@@ -191,21 +191,28 @@ def test_messages_of_a_class_that_was_changed_since_are_written_as_they_were(
     class Changed(Message, type_name="changed_msgs/msg/Thing"):
         a: float = 0.0
 
-    path = made(("/thing", Changed(a=0.5)))
-    Changed.type_name = "changed_msgs/msg/Former"
+    class Longer(Message, type_name="changed_msgs/msg/Long"):
+        a: float = 0.0
+        b: float = 0.0
+
+    path = made(("/thing", Changed(a=0.5)), ("/long", Longer(a=1.0, b=0.5)))
+    Changed.type_name = Longer.type_name = "changed_msgs/msg/Former"
 
     class Thing(Message, type_name="changed_msgs/msg/Thing"):
         a: str = ""
+
+    class Long(Message, type_name="changed_msgs/msg/Long"):
+        a: float = 0.0
 
     source = open_source([path])
     out = tmp_path / ("ros.bag" if to == "ros1" else "ros")
     convert(source, out, to)
     assert list(source.omitted.lines()) == []
     with AnyReader([out]) as reader:
-        ((connection, _, raw),) = reader.messages()
-        thing: Any = reader.deserialize(raw, connection.msgtype)
-        assert thing.a == 0.5
-    Thing.type_name = "changed_msgs/msg/Former"  # so that no other test finds it
+        found: list[Any] = [reader.deserialize(raw, at.msgtype) for at, _, raw in reader.messages()]
+        thing, long = found
+        assert (thing.a, long.a, long.b) == (0.5, 1.0, 0.5)
+    Thing.type_name = Long.type_name = "changed_msgs/msg/Former"  # so that no other test finds it
 
 
 @pytest.mark.parametrize("to", ["ros1", "ros2"])

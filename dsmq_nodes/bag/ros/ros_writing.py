@@ -172,8 +172,9 @@ def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
     name = channel.type_name
     if name not in store.fielddefs:
         found, recorded = class_of(name), recorded_schema(channel)
+        seen = compare(found.schema(), recorded) if found else None
         # A class that was changed since then does not hold what was recorded.
-        if found is not None and not compare(found.schema(), recorded).differences:
+        if found and seen and not (seen.differences or seen.not_known):
             register_class(store, found, is_one=is_one)
         else:
             store.register(types_of(name, recorded))
