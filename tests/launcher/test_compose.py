@@ -248,6 +248,13 @@ def test_an_included_file_may_be_in_a_python_package(
         load(path)
 
 
+def test_an_included_file_whose_place_cannot_be_asked_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"nodes: [{{include: {'x' * 300}.yaml}}]\n")
+    with pytest.raises(LaunchFileError, match="yaml cannot be read: File name too long"):
+        load(path)
+
+
 def test_a_mistake_in_an_included_file_is_told_at_its_place_there(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("nodes:\n- {name: a, node: b:C, rate: x}\n")
     path = tmp_path / "a.yaml"

@@ -10,6 +10,7 @@ Entries that are left out are checked as well, except files that they include an
 they need.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -455,7 +456,7 @@ def _is_number(count: object) -> TypeGuard[int]:
 def _included(directory: Path, name: str) -> Path:
     """Return an included file: beside the including one, or else in a Python package."""
     path, (package, *rest) = resolved(directory / name), Path(name).parts or ("",)
-    if not path.exists() and (folder := package_folder(package)) is not None:
+    if not os.path.exists(path) and (folder := package_folder(package)):  # noqa: PTH110  no errors
         there = resolved(folder.joinpath(*rest))
         return there if there.exists() else path
     return path

@@ -42,7 +42,7 @@ def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
     Raises:
         CommandError: there is no such package, or it has no such file.
     """
-    if file.is_file() or len(file.parts) > 1 or not words or "=" in words[0]:
+    if len(file.parts) > 1 or not words or "=" in words[0] or file.is_file():
         return file, words
     package = PACKAGES.find(str(file))
     folder = package.folder if package else package_folder(str(file))
