@@ -115,7 +115,7 @@ class _PatientConsole:
         console = self._console
         is_usual = not (console.is_jupyter or console.legacy_windows)
         # In a capture of the program's own, the text belongs there.
-        if not is_usual or console._buffer_index or not _is_standard(console.file):  # noqa: SLF001
+        if not is_usual or console._buffer_index or _descriptor_of(console.file) not in _NAMES:  # noqa: SLF001
             console.print(*objects, **options)
             return
         # Not by `capture`, which flushes the stream at its end.
@@ -221,10 +221,6 @@ def _descriptor_of(stream: object) -> int:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return int(stream.fileno())  # type: ignore[attr-defined]
     return -1
-
-
-def _is_standard(stream: object) -> bool:
-    return _descriptor_of(stream) in _NAMES
 
 
 def _has_room(descriptor: int, timeout_sec: float) -> bool:

@@ -30,38 +30,25 @@ if TYPE_CHECKING:
     from dsmq_nodes.devices.teleop.gamepad_teleop import GamepadArm, GamepadDrive
 
 __all__ = [
-    "Camera",
-    "CarmenLog",
-    "Device",
-    "DevicePresence",
-    "Gamepad",
-    "GamepadArm",
-    "GamepadDrive",
-    "Host",
-    "ImuCsv",
-    "ImuSerial",
-    "LidarLd06",
-    "NmeaGps",
-    "SerialLine",
-    "ServoArm",
-]
+    "Camera", "CarmenLog", "Device", "DevicePresence", "Gamepad", "GamepadArm", "GamepadDrive",
+    "Host", "ImuCsv", "ImuSerial", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm",
+]  # fmt: skip
 
-_HOMES = {
-    "Camera": "devices.camera",
-    "CarmenLog": "devices.recorded.carmen_log",
-    "Device": "devices.device",
-    "DevicePresence": "devices.device",
-    "Gamepad": "devices.gamepad",
-    "GamepadArm": "devices.teleop.gamepad_teleop",
-    "GamepadDrive": "devices.teleop.gamepad_teleop",
-    "Host": "devices.host",
-    "ImuCsv": "devices.recorded.imu_csv",
-    "ImuSerial": "devices.imu_serial",
-    "LidarLd06": "devices.lidar_ld06",
-    "NmeaGps": "devices.nmea_gps",
-    "SerialLine": "devices.serial_line",
-    "ServoArm": "devices.servo_bus.servo_arm",
+_NAMES = {
+    "devices.camera": "Camera",
+    "devices.device": "Device DevicePresence",
+    "devices.gamepad": "Gamepad",
+    "devices.host": "Host",
+    "devices.imu_serial": "ImuSerial",
+    "devices.lidar_ld06": "LidarLd06",
+    "devices.nmea_gps": "NmeaGps",
+    "devices.recorded.carmen_log": "CarmenLog",
+    "devices.recorded.imu_csv": "ImuCsv",
+    "devices.serial_line": "SerialLine",
+    "devices.servo_bus.servo_arm": "ServoArm",
+    "devices.teleop.gamepad_teleop": "GamepadArm GamepadDrive",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 _EXTRAS = {"pynmea2": "gps"}

@@ -5,14 +5,27 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.signals import ending_signals
+
+_E = TypeVar("_E", bound=BaseModel)
+
+
+def main(kind: type[_E], run: Callable[[_E], object]) -> None:
+    """Run a gateway as its entry in a launch file says, which is the program's argument; exit."""
+    try:
+        sys.exit(run(kind.model_validate_json(sys.argv[1])))  # type: ignore[arg-type]
+    except DsmqError as error:
+        sys.exit(str(error))
 
 
 def log_to_terminal() -> None:

@@ -19,18 +19,9 @@ if TYPE_CHECKING:  # other files import these types from here
 
 
 __all__ = [
-    "forget_cuts",
-    "forward",
-    "make_appender",
-    "make_constructor",
-    "make_plan",
-    "make_taker",
-    "outlive_cuts",
-    "path",
-    "receive",
-    "wait",
-    "wake",
-]
+    "forget_cuts", "forward", "make_appender", "make_constructor", "make_plan", "make_taker",
+    "outlive_cuts", "path", "receive", "wait", "wake",
+]  # fmt: skip
 
 # Raised with every change of the compiled part's arguments or results; also in `speedups.h`.
 _VERSION: Final = 18

@@ -74,12 +74,16 @@ class Connection:
             OSError: nothing has come (`NOT_NOW`), the connection has ended, or the handshake
                 failed.
         """
-        if self.is_shaking_hands:
-            self._shake_hands()
+        tls = self.socket if isinstance(self.socket, ssl.SSLSocket) else None
+        if tls and self.is_shaking_hands:
+            tls.do_handshake()
+            self.is_shaking_hands = False
+            if self.peer.trusted:
+                self._waiting_since_sec = None
         data = data or self.socket.recv(self._receive_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
-        if isinstance(self.socket, ssl.SSLSocket):
+        if tls:
             data += self._further_records()
         is_full = len(data) == self._receive_bytes
         self._receive_bytes = RECEIVE_MUCH_BYTES if is_full else RECEIVE_BYTES
@@ -92,13 +96,6 @@ class Connection:
             while len(records) < _MOST_RECORDS and (record := self.socket.recv(RECEIVE_BYTES)):
                 records.append(record)
         return b"".join(records)
-
-    def _shake_hands(self) -> None:
-        if isinstance(self.socket, ssl.SSLSocket):
-            self.socket.do_handshake()
-        self.is_shaking_hands = False
-        if self.peer.trusted:
-            self._waiting_since_sec = None
 
     def greeted(self) -> None:
         """Accept large frames, since the peer has said hello."""
@@ -182,10 +179,8 @@ class Connection:
         """Whether nothing can be read, and the connection has not ended either."""
         try:
             self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        except OSError as error:
+            return isinstance(error, BlockingIOError)
         return False
 
     def close(self) -> None:

@@ -44,16 +44,12 @@ class Schedule:
             self._graph_due = True
             delay_sec = max(_GRAPH_DELAY_SEC, _GRAPH_DELAYS * self._graph_sec)
             self._loop.call_later(delay_sec, self._publish_graph)
-        if exchange.waits.deadlines:
-            self._plan_answers(exchange.waits.next_sec)
-
-    def _plan_answers(self, due_sec: float | None) -> None:
-        if due_sec is None or due_sec == self._wait_due_sec:
-            return
-        if self._wait_timer is not None:
-            self._wait_timer.cancel()
-        self._wait_due_sec = due_sec
-        self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
+        due_sec = exchange.waits.next_sec
+        if due_sec is not None and due_sec != self._wait_due_sec:
+            if self._wait_timer is not None:
+                self._wait_timer.cancel()
+            self._wait_due_sec = due_sec
+            self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
 
     def commit(self) -> None:
         """Commit, and send the replies that waited for it."""

@@ -207,18 +207,14 @@ class Exchange:
 
     def get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         """Answer with the next message, or let the `get` wait for one."""
-        topic = self._table.topics.get(request.topic)
-        if topic is None and request.wait > 0:
-            topic = self._table.topic(request.topic, peer)
-        if topic is None:
+        if request.wait <= 0 and request.topic not in self._table.topics:
             return [(peer, _empty_answer(peer))]
+        topic = self._table.topic(request.topic, peer)
         log = topic.log
         cursor = Cursor(self._position_of_get(peer, request, topic), 1 if request.latest else 0)
         log.begin(cursor)
         rows = self._store.read(log.stored, cursor.after, limit=1)
-        peer.gets.pop(
-            log.name, None
-        )  # this makes it the newest: `_position_of_get` removes the oldest
+        peer.gets.pop(log.name, None)  # makes it the newest: `_position_of_get` removes the oldest
         peer.gets[log.name] = rows[0][0] if rows else cursor.after
         if not rows and request.wait > 0:
             request.after = None  # the cursor stands there now
@@ -227,11 +223,11 @@ class Exchange:
         if not rows:
             return [(peer, _empty_answer(peer))]
         message_id, frame = rows[0]
-        gap = cursor.take(message_id)
         message = wire.carried_message(frame)
         if not peer.greeted:
             return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
-        gap = 0 if request.latest else gap  # messages skipped for the newest are not missed
+        # Messages that are skipped for the newest one are not missed.
+        gap = 0 if request.latest else cursor.take(message_id)
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, gap)
         return [(peer, wire.encode_frame(body))]
 

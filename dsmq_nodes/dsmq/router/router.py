@@ -41,6 +41,7 @@ _OTHER_USER_FAULT: Final = "another user of this machine needs a token: set DSMQ
 _WITHOUT_TOPIC: Final = frozenset({"hello", "state", "shutdown", "unsubscribe"})
 _BEFORE_HELLO: Final = frozenset({"put", "get", "hello"})
 _SHORTEST_SPAN_SEC: Final = 0.5  # of a rate
+_KEPT: Final = {GRAPH_TOPIC: 1, STATISTICS_TOPIC: 1, TYPES_TOPIC: limits.TYPES_KEPT}
 
 
 class Router:
@@ -82,11 +83,7 @@ class Router:
         for name in store.logs:
             table.topic(name)
         self._schemas = Schemas()
-        for name, kept in (
-            (GRAPH_TOPIC, 1),
-            (STATISTICS_TOPIC, 1),
-            (TYPES_TOPIC, limits.TYPES_KEPT),
-        ):
+        for name, kept in _KEPT.items():
             store.set_latched(table.topic(name).log.stored, kept)
         exchange.listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = self._began_sec = 0.0

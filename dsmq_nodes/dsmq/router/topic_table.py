@@ -185,9 +185,8 @@ class TopicTable:
         """Whether a peer is refused another end: there are too many, and it has its share."""
         if self._ends < limits.MOST_ENDS:
             return False
-        return len(peer.cursors) + len(peer.publications) >= limits.MOST_ENDS // max(
-            len(self.peers), 1
-        )
+        share = limits.MOST_ENDS // max(len(self.peers), 1)
+        return len(peer.cursors) + len(peer.publications) >= share
 
     def count_ends(self) -> None:
         """Count cursors and publications again; between two counts none is subtracted."""
@@ -236,9 +235,7 @@ class TopicTable:
         removed = removed or topics_to_remove(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
         if not removed:
             self._full_for = newcomer.made  # until a place is freed
-        replies = [reply for topic in removed for reply in _remove_topic(topic, forget)]
-        self._forget_topics(removed)
-        return replies
+        return self._remove(removed, forget)
 
     def forget_unused(self, forget: Callable[[Wait], None]) -> Replies:
         """Free the places of topics without ends and without messages."""
@@ -248,19 +245,18 @@ class TopicTable:
             for topic in self.topics.values()
             if topic.log.first_id > topic.log.last_id and topic.is_abandoned
         ]
-        replies = [reply for topic in unused for reply in _remove_topic(topic, forget)]
-        self._forget_topics(unused)
-        return replies
+        return self._remove(unused, forget)
 
-    def _forget_topics(self, topics: list[Topic]) -> None:
-        if not topics:
-            return
-        self._store.forget([topic.log.stored for topic in topics])
+    def _remove(self, topics: list[Topic], forget: Callable[[Wait], None]) -> Replies:
+        replies = [reply for topic in topics for reply in _remove_topic(topic, forget)]
+        if topics:
+            self._store.forget([topic.log.stored for topic in topics])
+            self.graph_changed = True
         for topic in topics:
             del self.topics[topic.log.name]
             if topic.maker is not None:
                 topic.maker.made -= 1
-        self.graph_changed = True
+        return replies
 
     def _reassign_topics(self, peer: ConnectedPeer) -> None:
         """Assign the topics of a peer that has gone to peers that still use them."""

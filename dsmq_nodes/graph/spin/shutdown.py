@@ -94,10 +94,6 @@ def untrack(node: Endable) -> None:
     _alive.pop(id(node), None)
 
 
-def _is_alive(node: Endable) -> bool:
-    return id(node) in _alive
-
-
 def _exit_by_signal(number: int, frame: FrameType | None) -> None:
     """End the process with the exit status of a signal, as a shell reports it."""
     _exit_signals.append(number)
@@ -169,7 +165,7 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
     # What moves is stopped before a hook of another node, which may be slow.
     for step in (make_safe, end) if len(nodes) > 1 else (end,):
         # A hook of another node may end one, or fork this process.
-        for node in filter(_is_alive, nodes):
+        for node in (each for each in nodes if id(each) in _alive):
             try:
                 step(node)
             except BaseException as error:  # noqa: BLE001  the others are ended first

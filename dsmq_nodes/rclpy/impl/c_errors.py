@@ -72,16 +72,9 @@ def wrong_arguments(signature: str, *given: object) -> TypeError:
 
 
 C_ERRORS: Final[tuple[type[RuntimeError], ...]] = (
-    RCLError,
-    RMWError,
-    RCUtilsError,
-    InvalidHandle,
-    UnknownROSArgsError,
-    RCLInvalidROSArgsError,
-    NodeNameNonExistentError,
-    UnsupportedEventTypeError,
-    TimerCancelledError,
-)
+    RCLError, RMWError, RCUtilsError, InvalidHandle, UnknownROSArgsError, RCLInvalidROSArgsError,
+    NodeNameNonExistentError, UnsupportedEventTypeError, TimerCancelledError,
+)  # fmt: skip
 for _each in C_ERRORS:
     _each.__module__ = C_MODULE
 

@@ -323,12 +323,10 @@ class ZenohCarrier:
             self._log_unreadable(str(sample.key_expr))
             return
         # It is unknown which of a router's links are slow: they count as near.
-        is_near = self._config["mode"] == "router" or self._is_router(found.peer)
+        routers = map(str, self._session.info.routers_zid())
+        is_near = self._config["mode"] == "router" or found.peer in routers
         take = self._events.confirmed
         self._post(lambda: take(fleet_name, found, is_near=is_near))
-
-    def _is_router(self, peer: str) -> bool:
-        return any(str(each) == peer for each in self._session.info.routers_zid())
 
     def _asked(self, query: zenoh.Query) -> None:
         self._answering.submit(self._answer, query)

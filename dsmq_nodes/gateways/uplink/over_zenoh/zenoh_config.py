@@ -40,16 +40,9 @@ _MOST_MESSAGE_BYTES: Final = limits.MAX_BODY_BYTES + 64 * 1024
 _WAITS_SEC: Final = (0.01, 0.05)
 _WAITS_FOR_ONE_LINK_SEC: Final = (0.25, 30.0)
 _MESSAGES: Final = (
-    "put",
-    "delete",
-    "declare_subscriber",
-    "query",
-    "reply",
-    "declare_queryable",
-    "liveliness_token",
-    "liveliness_query",
-    "declare_liveliness_subscriber",
-)
+    "put", "delete", "declare_subscriber", "query", "reply", "declare_queryable",
+    "liveliness_token", "liveliness_query", "declare_liveliness_subscriber",
+)  # fmt: skip
 
 
 def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
@@ -126,7 +119,8 @@ def _tls(entry: UplinkEntry) -> dict[str, Any]:
 def _access(entry: UplinkEntry) -> dict[str, Any]:
     """Return the rights: none, except for the named machines."""
     groups = [(name, _keys_of(name)) for name in entry.robots]
-    groups += [(name, _keys_of_all()) for name in entry.bases]
+    all_keys = ("dsmq/**", *(f"dsmq/@{kind}/**" for kind in ("name", "offer", "log", "last")))
+    groups += [(name, all_keys) for name in entry.bases]
     return {
         "enabled": True,
         "default_permission": "deny",
@@ -156,7 +150,3 @@ def _keys_of(name: str) -> Iterable[str]:
         f"dsmq/@log/-/*/{name}/**",
         f"dsmq/@last/{name}/**",
     )
-
-
-def _keys_of_all() -> Iterable[str]:
-    return ("dsmq/**", *(f"dsmq/@{kind}/**" for kind in ("name", "offer", "log", "last")))
