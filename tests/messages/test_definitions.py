@@ -228,6 +228,8 @@ class Gearbox(Message):
     mode: Mode = Mode.DRIVE
     modes: list[Mode] = []
     side: typing.Literal["left", "right"] = Field("left", description="seen from behind")
+    only: typing.Literal[Mode.DRIVE] = Mode.DRIVE
+    former: list[Mode] = [Mode.DRIVE]
 
 
 def test_an_enumeration_is_the_type_of_its_values_which_are_named_beside_it() -> None:
@@ -235,8 +237,11 @@ def test_an_enumeration_is_the_type_of_its_values_which_are_named_beside_it() ->
         "int64 mode 1  # IDLE 0, DRIVE 1",
         "int64[] modes",
         'string side "left"  # left, right, seen from behind',
+        "int64 only 1  # DRIVE 1",
+        "int64[] former",
     ]
-    assert [field.default for field in message_definition(Gearbox).fields] == [1, None, "left"]
+    defaults = [field.default for field in message_definition(Gearbox).fields]
+    assert defaults == [1, None, "left", 1, [1]]
 
 
 def test_a_field_without_a_type_in_ros_is_named() -> None:

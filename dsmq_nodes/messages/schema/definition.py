@@ -78,7 +78,7 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
     for attribute, name in outer_names(cls).items():
         info = cls.model_fields[attribute]
         of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
-        default = _default(info)
+        default = _plain(info.get_default())
         is_shown = isinstance(default, int | float | str) and default
         line = f"{of_package} {name} {_literal(default)}" if is_shown else f"{of_package} {name}"
         names = (
@@ -117,15 +117,17 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
 
 
 def _stated_default(info: FieldInfo) -> object:
-    default = _default(info)
+    default = _plain(info.get_default())
     is_plain = isinstance(default, int | float | str | list) and bool(default)
     is_zeros = isinstance(default, list) and not any(default)
     return default if is_plain and not is_zeros else None
 
 
-def _default(info: FieldInfo) -> object:
-    default = info.get_default()
-    return default.value if isinstance(default, Enum) else default
+def _plain(value: Any) -> Any:
+    """Return a value as it is written: members of an enumeration are their values."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
 
 
 def type_name_of(cls: type["BaseModel"]) -> str:
@@ -166,7 +168,8 @@ def _listed(annotation: Any) -> dict[str, Any]:
     """Return the values of an enumeration or a literal type, by name."""
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return {name: each.value for name, each in annotation.__members__.items()}
-    return {str(each): each for each in get_args(annotation) if get_origin(annotation) is Literal}
+    values = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return {getattr(each, "name", str(each)): _plain(each) for each in values}
 
 
 def _limits(extras: tuple[object, ...]) -> dict[str, Any]:
