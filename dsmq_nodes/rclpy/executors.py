@@ -316,7 +316,7 @@ class Executor:
     def _wait_set_of(self, waitable: Any, node: Any) -> WaitSet:
         """Return the wait set of a program's own waitable, after a check of its entities."""
         node.handle.is_woken = True  # ask again the next time: the program decides what is ready
-        wait_set = WaitSet(self._wakeup.set)
+        wait_set = WaitSet(node.handle.wake)
         with waitable:
             waitable.get_num_entities()  # in rclpy this call reserves the room for the entities
             waitable.add_to_wait_set(wait_set)

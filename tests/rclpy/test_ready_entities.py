@@ -10,6 +10,7 @@ import pytest
 from dsmq_nodes.rclpy.action import ActionServer
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import SingleThreadedExecutor
+from dsmq_nodes.rclpy.guard_condition import GuardHandle
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle
 from dsmq_nodes.rclpy.waitable import Waitable
 
@@ -28,7 +29,7 @@ class Entity:
 
 
 def node(*, timers: Any = (), subscriptions: Any = (), waitables: Any = ()) -> Any:
-    handle = SimpleNamespace(is_woken=True, had_ready=False)
+    handle = SimpleNamespace(is_woken=True, had_ready=False, wake=lambda: None)
     kinds = list(timers), list(subscriptions)
     return SimpleNamespace(handle=handle, entities_by_kind=kinds, waitables=list(waitables))
 
@@ -78,36 +79,53 @@ def test_a_wake_while_entities_are_asked_counts_for_the_next_round(
     assert executor._ready_entities(nodes) == [(first, nodes[0])]
 
 
+class Own(Waitable):
+    """Nothing wakes the executor when it becomes ready, except a guard condition."""
+
+    is_due = False
+
+    def __init__(self, *guards: Any) -> None:
+        self.guards = guards
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def is_ready(self, wait_set: Any) -> bool:
+        return self.is_due
+
+    def get_num_entities(self) -> Any:
+        pass
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        for each in self.guards:
+            wait_set.add_guard_condition(each)
+
+
 def test_a_waitable_of_a_program_is_asked_in_each_round(executor: SingleThreadedExecutor) -> None:
-    class Own(Waitable):
-        """Nothing wakes the executor when it becomes ready."""
-
-        is_due = False
-
-        def __init__(self) -> None:
-            pass
-
-        def __enter__(self) -> None:
-            pass
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def is_ready(self, wait_set: Any) -> bool:
-            return self.is_due
-
-        def get_num_entities(self) -> Any:
-            pass
-
-        def add_to_wait_set(self, wait_set: Any) -> None:
-            pass
-
     own = Own()
     nodes = [node(waitables=[own])]
     for _ in range(2):
         assert executor._ready_entities(nodes) == []
     own.is_due = True
     assert executor._ready_entities(nodes) == [(own, nodes[0])]
+
+
+def test_a_guard_condition_wakes_its_node_when_a_waitable_with_it_was_removed(
+    executor: SingleThreadedExecutor,
+) -> None:
+    context: Any = executor.context
+    guard = GuardHandle(context.handle)
+    nodes = [node(waitables=[Own(guard)])]
+    nodes[0].handle.wake = guard.wake = lambda: setattr(nodes[0].handle, "is_woken", True)
+    assert executor._ready_entities(nodes) == []
+    nodes[0].waitables.clear()
+    assert executor._ready_entities(nodes) == []
+    assert not nodes[0].handle.is_woken
+    guard.trigger_guard_condition()
+    assert nodes[0].handle.is_woken
 
 
 def test_an_action_server_is_asked_until_its_results_have_expired(
