@@ -20,10 +20,10 @@ from dsmq_nodes.signals import ending_signals
 _E = TypeVar("_E", bound=BaseModel)
 
 
-def main(kind: type[_E], run: Callable[[_E], object]) -> None:
+def main(kind: type[_E], run: Callable[[_E], int]) -> None:
     """Run a gateway as its entry in a launch file says, which is the program's argument; exit."""
     try:
-        sys.exit(run(kind.model_validate_json(sys.argv[1])))  # type: ignore[arg-type]
+        sys.exit(run(kind.model_validate_json(sys.argv[1])))
     except DsmqError as error:
         sys.exit(str(error))
 

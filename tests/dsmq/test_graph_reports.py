@@ -17,7 +17,7 @@ class Crowded:
     def __init__(self) -> None:
         self.spent_sec: list[float] = []
         self.table = SimpleNamespace(graph_changed=True)
-        self.exchange = SimpleNamespace(waits=SimpleNamespace(next_sec=None))
+        self.exchange = SimpleNamespace(waits=SimpleNamespace(deadlines=()))
 
     def publish_graph(self, now: float) -> list[Any]:
         del now

@@ -44,7 +44,7 @@ class Schedule:
             self._graph_due = True
             delay_sec = max(_GRAPH_DELAY_SEC, _GRAPH_DELAYS * self._graph_sec)
             self._loop.call_later(delay_sec, self._publish_graph)
-        due_sec = exchange.waits.next_sec
+        due_sec = exchange.waits.next_sec if exchange.waits.deadlines else None
         if due_sec is not None and due_sec != self._wait_due_sec:
             if self._wait_timer is not None:
                 self._wait_timer.cancel()
