@@ -220,6 +220,10 @@ class RemoteCursor(Generic[T]):
         questions, self._questions = self._questions, []
         return questions
 
+    def is_asked(self, epoch: str) -> bool:
+        """Whether the answer to a request for messages of a log is awaited."""
+        return epoch in self._asked
+
     def places(self) -> dict[str, int]:
         """Return the places in the offered logs, by epoch; if there are none, in the newest log."""
         offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._unoffered}
@@ -403,5 +407,6 @@ class RemoteCursor(Generic[T]):
     def _forget_question(self, epoch: str) -> _Asked[T] | None:
         asked = self._asked.pop(epoch, None)
         if asked is not None:
+            self._questions = [each for each in self._questions if each.epoch != epoch]
             self._silences.answered(epoch)
         return asked

@@ -41,6 +41,7 @@ class IncomingTopic:
     ) -> None:
         self.topic, self.fleet_name = topic, offer.fleet_name
         self.offers: dict[str, TopicOffer] = {}  # by peer
+        self.ending: set[str] = set()  # peers whose offer ends with the answer to a request
         self.is_call = is_sure = is_call(topic)  # requested after any loss
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
         self.cursor: RemoteCursor[IncomingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)

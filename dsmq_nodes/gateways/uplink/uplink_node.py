@@ -174,6 +174,7 @@ class Uplink:
         if known is not None and known.epoch != offer.epoch:
             incoming.cursor.offer_ended(known.machine, known.epoch)
         incoming.offers[offer.peer] = offer
+        incoming.ending.discard(offer.peer)
         if not offer.schema_id or offer.schema_id in self._schemas:
             self._take_offer(incoming, offer)
         else:
@@ -231,6 +232,11 @@ class Uplink:
         incoming = self._incoming.get(offer.fleet_name)
         if incoming is None or incoming.offers.get(offer.peer) != offer:
             return
+        if incoming.cursor.is_asked(offer.epoch) and not incoming.is_call:
+            # Its publisher may have ended at once, as `topic pub -1` does: its last messages come
+            # with the answer.
+            incoming.ending.add(offer.peer)
+            return
         del incoming.offers[offer.peer]
         incoming.cursor.offer_ended(offer.machine, offer.epoch)
         if not incoming.offers and incoming.writer is not None:
@@ -267,6 +273,9 @@ class Uplink:
         ]
         if incoming.writer is not None:
             self._publish(incoming, incoming.cursor.answered(offer.epoch, messages))
+            if offer.peer in incoming.ending:
+                incoming.cursor.offer_ended(offer.machine, offer.epoch)  # it asks no further
+                self.withdrawn(offer)
             self._ask(incoming)
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes, sent_sec: float) -> None:

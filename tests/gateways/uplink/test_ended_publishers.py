@@ -1,0 +1,81 @@
+"""The last messages of a publisher on another machine that ends at once, as `topic pub -1`."""
+
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import Mock
+
+import msgspec
+import pytest
+
+from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.uplink_node import Uplink
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
+
+STOP = "r1/emergency_stop"
+OFFER = TopicOffer("", "peer", "e", STOP)
+
+
+class Robot:
+    """The uplink of a robot that has received a stop, whose publisher has ended."""
+
+    def __init__(self) -> None:
+        self.writer = Mock(publication=SimpleNamespace(latched=0, messages=0))
+        here = TopicModel(name="/emergency_stop", subscribers=[EndpointModel(node="/motor")])
+        hub = Mock(advertise=Mock(return_value=self.writer), topic=Mock(return_value=here))
+        self.carrier = Mock()
+        rules = UplinkRules(name="r1", subscribe=("/emergency_stop",))
+        self.uplink = Uplink(hub, Mock(), cast("Carrier", self.carrier), rules, {})
+        self.uplink.offered(OFFER)
+        self.uplink.arrived(STOP, head(1), b"stop", 0.0)
+        self.uplink.withdrawn(OFFER)
+
+    @property
+    def question(self) -> Question:
+        return cast("Question", self.carrier.ask.call_args.args[1])
+
+    @property
+    def published(self) -> list[str]:
+        return [each.args[0] for each in self.writer.publish.call_args_list]
+
+
+def head(number: int) -> bytes:
+    return msgspec.msgpack.encode(("e", number, number - 1, 0, "", 0))
+
+
+@pytest.mark.parametrize("way", ["pushed", "read from the log"])
+def test_its_message_is_delivered_although_it_has_ended(way: str) -> None:
+    robot = Robot()
+    robot.uplink.offered(OFFER)
+    if way == "pushed":
+        robot.uplink.arrived(STOP, head(2), b"release", 0.0)
+    robot.uplink.withdrawn(OFFER)
+    items = [] if way == "pushed" else [(head(2), b"release")]
+    robot.uplink.answered(OFFER, robot.question, items)
+    assert robot.published == ["stop", "release"]
+    assert robot.writer.close.call_count == 2
+
+
+def test_one_that_is_back_before_the_answer_is_not_withdrawn() -> None:
+    robot = Robot()
+    robot.uplink.offered(OFFER)
+    robot.uplink.withdrawn(OFFER)
+    robot.uplink.offered(OFFER)
+    robot.uplink.answered(OFFER, robot.question, [])
+    robot.uplink.arrived(STOP, head(2), b"release", 0.0)
+    assert robot.published == ["stop", "release"]
+    assert robot.writer.close.call_count == 1
+
+
+def test_a_hole_that_an_ended_publisher_left_is_requested_when_it_is_back() -> None:
+    robot = Robot()
+    robot.uplink.offered(OFFER)
+    robot.uplink.arrived(STOP, head(3), b"release", 0.0)
+    robot.uplink.withdrawn(OFFER)
+    robot.uplink.answered(OFFER, robot.question, [])  # the link has gone
+    assert robot.published == ["stop"]
+    assert robot.writer.close.call_count == 2
+    asked = robot.carrier.ask.call_count
+    robot.uplink.offered(OFFER)
+    assert robot.carrier.ask.call_count == asked + 1
+    assert robot.question.after == 1
