@@ -374,7 +374,8 @@ class NodeKit:
             self.dispatcher.begin(self.safe_state.enter_again(), self.node.enter_safe_state)
         restart_watch()
         self._machine_clock.check()
-        self._overruns.check(self.timers, self.wall_clock.monotonic_sec())
+        busy_sec = sum(each.busy_sec for each in self.dispatcher.busy.values())
+        self._overruns.check(self.timers, self.wall_clock.monotonic_sec(), busy_sec)
         self.publish_statistics()
 
     # The end

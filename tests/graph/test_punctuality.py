@@ -42,6 +42,23 @@ def test_skipped_ticks_are_told_once_in_ten_seconds(
     assert len(warnings(caplog)) == 3
 
 
+def test_callbacks_are_not_blamed_for_a_cpu_that_was_with_others(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Starved(Node):
+        def __init__(self) -> None:
+            super().__init__("starved")
+            self.create_timer(0.1, lambda: None)
+
+    clock = graph.add(Starved).get_clock()
+    assert isinstance(clock, VirtualClock)
+    graph.run_for(3.05)
+    clock.set_forward(clock.monotonic_sec() + 1.5)
+    graph.run_for(1.0)
+    [warning] = warnings(caplog)
+    assert "at 10 Hz: callbacks took little of that time, the CPU was with others: run" in warning
+
+
 def test_a_timer_may_call_what_is_built_in(graph: Graph) -> None:
     node = graph.add(lambda: Node("n"))
     seen = graph.observe(NodeStatistics, "/dsmq/nodes")

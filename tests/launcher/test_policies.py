@@ -152,6 +152,17 @@ def test_a_node_that_never_becomes_ready_is_told_and_a_fault_as_is_who_waits_for
     ]
 
 
+def test_who_is_busy_starting_has_longer_as_on_a_slow_machine() -> None:
+    take = "signal.signal(2, signal.SIG_DFL); signal.pthread_sigmask(2, [])"
+    busy = script("busy", f"{take}\nwhile True: pass")
+    run = Run(with_(busy, nodes=(NodePlan("/busy", "m:Any"),)))
+    assert run.run(1.0, observer=Observer(), patience_sec=0.3, once_ready=True) == 1
+    assert run.said()[:2] == [
+        "[launch] busy: not ready after 1.8 s: is it still in its constructor?",
+        "[launch] busy: never became ready",
+    ]
+
+
 def test_who_has_had_no_time_to_become_ready_is_told_and_no_fault() -> None:
     slow = node("slow", "/slow")
     waits = with_(script("b", "print('b')"), depends_on=(Dependency("slow", "/slow"),))

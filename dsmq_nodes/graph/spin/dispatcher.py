@@ -264,7 +264,8 @@ class Dispatcher:
         if longest_sec > blocked.BLOCKED_SEC:
             self._logger.warning(
                 f"{name} {blocked.BLOCKED_FOR} {longest_sec:.1f} s: nothing else "
-                "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
+                "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`, unless its "
+                "process stood still"
             )
 
     def _raised(self, named: object, error: BaseException) -> None:

@@ -22,6 +22,7 @@ class _Window(msgspec.Struct):
     since_sec: float
     overruns: int = 0  # the timer's counters when the window began
     ticks: int = 0
+    busy_sec: float = 0.0  # of the node's callbacks, likewise
     is_warned: bool = False
 
 
@@ -32,8 +33,8 @@ class OverrunWatch:
         self._warn = warn
         self._windows: dict[Timer, _Window] = {}
 
-    def check(self, timers: Iterable[Timer], now_sec: float) -> None:
-        """Warn of timers that skip too many ticks."""
+    def check(self, timers: Iterable[Timer], now_sec: float, busy_sec: float) -> None:
+        """Warn of timers that skip too many ticks; callbacks have taken `busy_sec` so far."""
         known, self._windows = self._windows, {}
         for timer in timers:
             if str(getattr(timer.callback, "__module__", "")).startswith(_KITS_OWN):
@@ -43,19 +44,23 @@ class OverrunWatch:
             allowed = _TOLERATED * max(skipped + made, _WINDOW_SEC / timer.period_sec)
             if not window.is_warned and skipped > allowed:
                 window.is_warned = True
-                self._warn_of_skipped(timer, skipped, skipped + made)
+                missing_sec = (now_sec - window.since_sec) * skipped / (skipped + made)
+                is_busy = busy_sec - window.busy_sec >= missing_sec / 2
+                self._warn_of_skipped(timer, skipped, skipped + made, is_busy)
             if now_sec - window.since_sec >= _WINDOW_SEC:
-                window = _Window(now_sec, timer.overruns, timer.ticks)
+                window = _Window(now_sec, timer.overruns, timer.ticks, busy_sec)
             self._windows[timer] = window
 
-    def _warn_of_skipped(self, timer: Timer, skipped: int, due: int) -> None:
+    def _warn_of_skipped(self, timer: Timer, skipped: int, due: int, is_busy: bool) -> None:
         self._warn(
             f"timer {timer.name} skipped {skipped} of its last {due} ticks at "
-            f"{1 / timer.period_sec:g} Hz: {_advice(timer)}, or give it a lower rate"
+            f"{1 / timer.period_sec:g} Hz: {_advice(timer, is_busy)}, or give it a lower rate"
         )
 
 
-def _advice(timer: Timer) -> str:
+def _advice(timer: Timer, is_busy: bool) -> str:
     if inspect.iscoroutinefunction(timer.callback):
         return "it ticks again when its coroutine is done: await less there (a task of its own may)"
+    if not is_busy:
+        return "callbacks took little of that time, the CPU was with others: run less beside it"
     return "shorten what callbacks of the node do"

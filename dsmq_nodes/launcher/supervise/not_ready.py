@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from dsmq_nodes.launcher.supervise.crowd import is_busy
 from dsmq_nodes.launcher.supervise.member import TURN, Member, MemberState
 
 _CHECKS: Final = 10  # checks within the patience
+BUSY_TIMES: Final = 6
+"""How many times longer the patience is while a process is busy starting, as on a slow machine."""
 
 
 class Patience:
@@ -24,6 +27,12 @@ class Patience:
         self._members = members
         self._report = report
         self._patience_sec = patience_sec
+
+    @property
+    def limit_sec(self) -> float:
+        """How long a process may take now to become ready."""
+        starting = [each.pid for each in self._members if each.state == MemberState.STARTING]
+        return self._patience_sec * (BUSY_TIMES if any(map(is_busy, starting)) else 1)
 
     async def watch(self) -> None:
         """Watch until cancelled; one warning for each start or wait of a process."""
@@ -57,7 +66,7 @@ class Patience:
                 yield f"{member.name}: was not ready yet"
 
     def _late(self) -> list[Member]:
-        before_sec = time.monotonic() - self._patience_sec
+        before_sec = time.monotonic() - self.limit_sec
         return [
             member
             for member in self._members
@@ -77,7 +86,7 @@ class Patience:
         )
 
     def _why(self, member: Member) -> str:
-        after = f"after {self._patience_sec:g} s"
+        after = f"after {self.limit_sec:g} s"
         if member.state == MemberState.WAITING:
             return f"not started {after}: it waits for {member.waits_for}"
         it = "is it" if len(member.plan.nodes) == 1 else "is a node of it"

@@ -34,7 +34,7 @@ from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, started_again
 from dsmq_nodes.launcher.supervise.launch_end import LaunchEnd
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
-from dsmq_nodes.launcher.supervise.not_ready import Patience
+from dsmq_nodes.launcher.supervise.not_ready import BUSY_TIMES, Patience
 from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, Reaction, RestartPlan
 from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork, memory_kills
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
@@ -206,7 +206,12 @@ class Supervisor:
     async def _until_all_ready(self) -> None:
         """Wait until all nodes are ready, the launch ends, or one takes too long."""
         either = {asyncio.create_task(each.wait()) for each in (self._ready, self.end.begun)}
-        await asyncio.wait(either, timeout=self._patience_sec, return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(BUSY_TIMES):
+            done, _ = await asyncio.wait(
+                either, timeout=self._patience_sec, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done or self._patience.limit_sec <= self._patience_sec:
+                break
         for waiting in either:
             waiting.cancel()
 
