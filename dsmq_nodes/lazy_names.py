@@ -10,10 +10,18 @@ from dsmq_nodes.suggest import nearest
 
 # In the order in which a name is searched.
 _PACKAGES: Final = (
-    "dsmq_nodes", "dsmq_nodes.messages", "dsmq_nodes.tf", "dsmq_nodes.lifecycle",
-    "dsmq_nodes.diagnostics", "dsmq_nodes.message_filters", "dsmq_nodes.testing", "dsmq_nodes.bag",
-    "dsmq_nodes.devices", "dsmq_nodes.errors", "dsmq_nodes.messages.example_interfaces",
-)  # fmt: skip
+    "dsmq_nodes",
+    "dsmq_nodes.messages",
+    "dsmq_nodes.tf",
+    "dsmq_nodes.lifecycle",
+    "dsmq_nodes.diagnostics",
+    "dsmq_nodes.message_filters",
+    "dsmq_nodes.testing",
+    "dsmq_nodes.bag",
+    "dsmq_nodes.devices",
+    "dsmq_nodes.errors",
+    "dsmq_nodes.messages.example_interfaces",
+)
 _ONE_THREAD: Final = "here one thread runs all callbacks, and an `async def` lets others run"
 # Names that users of rclpy write, and what to write here.
 _OF_RCLPY: Final = {

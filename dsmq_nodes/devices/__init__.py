@@ -30,9 +30,21 @@ if TYPE_CHECKING:
     from dsmq_nodes.devices.teleop.gamepad_teleop import GamepadArm, GamepadDrive
 
 __all__ = [
-    "Camera", "CarmenLog", "Device", "DevicePresence", "Gamepad", "GamepadArm", "GamepadDrive",
-    "Host", "ImuCsv", "ImuSerial", "LidarLd06", "NmeaGps", "SerialLine", "ServoArm",
-]  # fmt: skip
+    "Camera",
+    "CarmenLog",
+    "Device",
+    "DevicePresence",
+    "Gamepad",
+    "GamepadArm",
+    "GamepadDrive",
+    "Host",
+    "ImuCsv",
+    "ImuSerial",
+    "LidarLd06",
+    "NmeaGps",
+    "SerialLine",
+    "ServoArm",
+]
 
 _NAMES = {
     "devices.camera": "Camera",

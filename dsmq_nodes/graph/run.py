@@ -39,8 +39,13 @@ from dsmq_nodes.signals import ending_signals, let_wake
 from dsmq_nodes.standard_streams import LineFormatter, StandardErrorHandler, write_error
 
 __all__ = [
-    "new_event_loop", "run", "spin", "spin_once", "spin_until_future_complete", "wait_for_message",
-]  # fmt: skip
+    "new_event_loop",
+    "run",
+    "spin",
+    "spin_once",
+    "spin_until_future_complete",
+    "wait_for_message",
+]
 
 NodeT = TypeVar("NodeT", bound=Node)
 _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"

@@ -51,8 +51,14 @@ _DEFAULT: Final = {"default", "default_factory", "metadata"}
 _LIST: Final = {"items_schema", "min_length", "max_length", "metadata"}
 # A type that overrides one of these gets no plan: its method has to be called.
 _METHODS: Final = (
-    "to_json", "to_parts", "to_record", "from_json", "from_parts", "_dump", "__new__",
-)  # fmt: skip
+    "to_json",
+    "to_parts",
+    "to_record",
+    "from_json",
+    "from_parts",
+    "_dump",
+    "__new__",
+)
 
 # Two threads may need a type at once, and pydantic before 2.14 cannot build one in two threads.
 _building: Final = threading.RLock()

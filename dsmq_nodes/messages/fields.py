@@ -57,10 +57,18 @@ _Adapters = dict[str, Callable[[Schema], object]]
 # The keys of a core schema that hold further schemas.
 _INNER: Final = frozenset(
     (
-        "schema", "items_schema", "keys_schema", "values_schema", "choices", "fields",
-        "definitions", "arguments_schema", "json_schema", "python_schema",
+        "schema",
+        "items_schema",
+        "keys_schema",
+        "values_schema",
+        "choices",
+        "fields",
+        "definitions",
+        "arguments_schema",
+        "json_schema",
+        "python_schema",
     )
-)  # fmt: skip
+)
 # The kinds of schemas whose values JSON has in another form, a list or a text.
 _LISTS_IN_JSON: Final = ("tuple", "set", "frozenset", "deque")
 _NOT_IN_JSON: Final = (

@@ -138,9 +138,16 @@ class QoSProfile(EqualBySlots):
     """The quality of service of a publisher or a subscription."""
 
     __slots__ = [  # noqa: RUF023  in rclpy's order, in which it is shown
-        "_history", "_depth", "_reliability", "_durability", "_lifespan", "_deadline",
-        "_liveliness", "_liveliness_lease_duration", "_avoid_ros_namespace_conventions",
-    ]  # fmt: skip
+        "_history",
+        "_depth",
+        "_reliability",
+        "_durability",
+        "_lifespan",
+        "_deadline",
+        "_liveliness",
+        "_liveliness_lease_duration",
+        "_avoid_ros_namespace_conventions",
+    ]
 
     def __init__(
         self,

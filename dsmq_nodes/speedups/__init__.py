@@ -19,9 +19,18 @@ if TYPE_CHECKING:  # other files import these types from here
 
 
 __all__ = [
-    "forget_cuts", "forward", "make_appender", "make_constructor", "make_plan", "make_taker",
-    "outlive_cuts", "path", "receive", "wait", "wake",
-]  # fmt: skip
+    "forget_cuts",
+    "forward",
+    "make_appender",
+    "make_constructor",
+    "make_plan",
+    "make_taker",
+    "outlive_cuts",
+    "path",
+    "receive",
+    "wait",
+    "wake",
+]
 
 # Raised with every change of the compiled part's arguments or results; also in `speedups.h`.
 _VERSION: Final = 18

@@ -35,12 +35,23 @@ if TYPE_CHECKING:
     from dsmq_nodes.tf.transform_listener import TransformListener
 
 __all__ = [
-    "Buffer", "BufferCore", "ConnectivityException", "ExtrapolationException", "Frame",
-    "InvalidArgumentException", "LookupException", "StaticTransformBroadcaster",
-    "TransformBroadcaster", "TransformException", "TransformListener", "do_transform_point",
-    "do_transform_pose", "do_transform_pose_stamped", "do_transform_pose_with_covariance_stamped",
+    "Buffer",
+    "BufferCore",
+    "ConnectivityException",
+    "ExtrapolationException",
+    "Frame",
+    "InvalidArgumentException",
+    "LookupException",
+    "StaticTransformBroadcaster",
+    "TransformBroadcaster",
+    "TransformException",
+    "TransformListener",
+    "do_transform_point",
+    "do_transform_pose",
+    "do_transform_pose_stamped",
+    "do_transform_pose_with_covariance_stamped",
     "do_transform_vector3",
-]  # fmt: skip
+]
 
 _NAMES = {
     "errors": (

@@ -40,8 +40,15 @@ class _Transits:
     """The times of one publisher's messages from stamp to log; the shortest of 10 to 20 s."""
 
     __slots__ = (
-        "_at_ns", "_began", "_began_ns", "_now", "_old", "_seq", "_stamp_ns", "_transit_ns",
-    )  # fmt: skip
+        "_at_ns",
+        "_began",
+        "_began_ns",
+        "_now",
+        "_old",
+        "_seq",
+        "_stamp_ns",
+        "_transit_ns",
+    )
 
     def __init__(self, msg: "Entry", now_ns: int, transit_ns: int) -> None:
         self._begin(now_ns, transit_ns)

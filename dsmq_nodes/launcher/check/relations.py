@@ -17,9 +17,15 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 
 # Settings of a whole process, on which nodes that share it must agree.
 _OF_PROCESS = (
-    "restart", "required", "output", "sigterm_timeout", "sigkill_timeout", "affinity", "nice",
+    "restart",
+    "required",
+    "output",
+    "sigterm_timeout",
+    "sigkill_timeout",
+    "affinity",
+    "nice",
     "fork",
-)  # fmt: skip
+)
 
 
 def problems(composition: Composition) -> Iterator[LaunchProblem]:

@@ -11,9 +11,17 @@ CHILD: Final = ("-m", "dsmq_nodes.launcher.supervise.child", "--path")
 # Read by an interpreter, its C library or an imported module at its start. An entry that sets such
 # a variable gets an interpreter of its own.
 _READ_AT_START: Final = (
-    "COVERAGE_", "DSMQ_NODES_", "GLIBC_", "LANG", "LC_", "LD_", "MALLOC_", "OPENSSL_", "PYDANTIC_",
+    "COVERAGE_",
+    "DSMQ_NODES_",
+    "GLIBC_",
+    "LANG",
+    "LC_",
+    "LD_",
+    "MALLOC_",
+    "OPENSSL_",
+    "PYDANTIC_",
     "PYTHON",
-)  # fmt: skip
+)
 # With one of these variables, something watches each interpreter from its start.
 _MEASURES: Final = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "PYTHONPROFILEIMPORTTIME")
 

@@ -72,9 +72,16 @@ def wrong_arguments(signature: str, *given: object) -> TypeError:
 
 
 C_ERRORS: Final[tuple[type[RuntimeError], ...]] = (
-    RCLError, RMWError, RCUtilsError, InvalidHandle, UnknownROSArgsError, RCLInvalidROSArgsError,
-    NodeNameNonExistentError, UnsupportedEventTypeError, TimerCancelledError,
-)  # fmt: skip
+    RCLError,
+    RMWError,
+    RCUtilsError,
+    InvalidHandle,
+    UnknownROSArgsError,
+    RCLInvalidROSArgsError,
+    NodeNameNonExistentError,
+    UnsupportedEventTypeError,
+    TimerCancelledError,
+)
 for _each in C_ERRORS:
     _each.__module__ = C_MODULE
 

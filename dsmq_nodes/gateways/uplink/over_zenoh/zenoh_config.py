@@ -40,9 +40,16 @@ _MOST_MESSAGE_BYTES: Final = limits.MAX_BODY_BYTES + 64 * 1024
 _WAITS_SEC: Final = (0.01, 0.05)
 _WAITS_FOR_ONE_LINK_SEC: Final = (0.25, 30.0)
 _MESSAGES: Final = (
-    "put", "delete", "declare_subscriber", "query", "reply", "declare_queryable",
-    "liveliness_token", "liveliness_query", "declare_liveliness_subscriber",
-)  # fmt: skip
+    "put",
+    "delete",
+    "declare_subscriber",
+    "query",
+    "reply",
+    "declare_queryable",
+    "liveliness_token",
+    "liveliness_query",
+    "declare_liveliness_subscriber",
+)
 
 
 def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:

@@ -16,9 +16,18 @@ SomeSubstitutionsType = str | PathLike[str] | Substitution | list[str | Substitu
 SomeSubstitutionsType_types_tuple: Final = (str, PathLike, Substitution, list)
 
 __all__ = [
-    "Action", "Condition", "LaunchContext", "LaunchDescription", "LaunchDescriptionEntity",
-    "LaunchIntrospector", "LaunchService", "SomeEntitiesType", "SomeEntitiesType_types_tuple",
-    "SomeSubstitutionsType", "SomeSubstitutionsType_types_tuple", "Substitution",
-]  # fmt: skip
+    "Action",
+    "Condition",
+    "LaunchContext",
+    "LaunchDescription",
+    "LaunchDescriptionEntity",
+    "LaunchIntrospector",
+    "LaunchService",
+    "SomeEntitiesType",
+    "SomeEntitiesType_types_tuple",
+    "SomeSubstitutionsType",
+    "SomeSubstitutionsType_types_tuple",
+    "Substitution",
+]
 
 __getattr__ = modules_in(__name__)
