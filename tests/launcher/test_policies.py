@@ -211,6 +211,27 @@ def test_a_delay_comes_before_the_first_start_alone(
     assert slept.count(0.125) == 1
 
 
+def test_a_user_who_starts_a_delayed_process_does_not_wait_for_its_delay() -> None:
+    run = Run(with_(script("a", "print('begun')"), delay_sec=3600.0), sleeper("b"))
+    observer = Observer()
+    asked: list[asyncio.Task[None]] = []
+
+    async def stop_and_start() -> None:
+        assert observer.supervisor is not None
+        await observer.supervisor.stop("a")
+        observer.supervisor.start("a")
+
+    def on_line(line: bytes) -> None:
+        if b"all nodes ready" in line:
+            asked.append(asyncio.get_running_loop().create_task(stop_and_start()))
+        elif line.startswith(b"a has finished"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert run.run(20.0, on_line=on_line, observer=observer) == 0
+    assert asked
+    assert "[a] begun" in run.lines
+
+
 def test_a_duration_may_count_from_when_all_nodes_are_ready() -> None:
     run = Run(node("slow", "/slow"))
     began_sec = time.monotonic()

@@ -272,10 +272,10 @@ class Supervisor:
             # After the nodes: they start while the observer starts.
             self._watching = asyncio.create_task(self._watch(self._observer))
 
-    def _begin(self, member: Member) -> None:
+    def _begin(self, member: Member, *, is_asked: bool = False) -> None:
         member.stopping = False
         member.become(MemberState.WAITING)
-        member.life = asyncio.create_task(self._live(member))
+        member.life = asyncio.create_task(self._live(member, is_asked=is_asked))
         member.life.add_done_callback(self._life_over)
 
     def _life_over(self, life: asyncio.Task[None]) -> None:
@@ -289,11 +289,11 @@ class Supervisor:
         states = {member.state for member in self.members.values()}
         return states <= OVER - {MemberState.STOPPED}
 
-    async def _live(self, member: Member) -> None:
+    async def _live(self, member: Member, *, is_asked: bool) -> None:
         """Start a process, and restart it as its policy says, until it has ended for good."""
         if not await self._depended(member):
             return
-        if member.plan.delay_sec and not member.starts:
+        if member.plan.delay_sec and not is_asked:  # by a user, who does not mean a delay
             member.wait_for(f"its delay of {member.plan.delay_sec:g} s")
             await asyncio.sleep(member.plan.delay_sec)
         while await self._start_in_turn(member):
@@ -528,7 +528,7 @@ class Supervisor:
         if member.state in OVER and not self.end.begun.is_set():
             member.restarts.forget()
             self._faults.pop(name, None)  # a user has handled it
-            self._begin(member)
+            self._begin(member, is_asked=True)
 
     # The end
 
