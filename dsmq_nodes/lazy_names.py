@@ -1,7 +1,7 @@
 """Names of a package that are loaded at their first use, and advice for a wrong one."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from opcode import opmap
 from typing import Final
@@ -40,6 +40,18 @@ _FEW: Final = 20  # up to so many names are shown, instead of one of another pac
 _IMPORT_FROM: Final = opmap["IMPORT_FROM"]
 
 
+def lazily(
+    package: str, names: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Return a package's `__getattr__` and `__dir__`; `names` are its public names by module."""
+    homes = {name: home for home, inside in names.items() for name in inside.split()}
+
+    def shown() -> list[str]:
+        return sorted({*homes, *(name for name in vars(sys.modules[package]) if name[:2] == "__")})
+
+    return lambda name: load(package, homes, name), shown
+
+
 def load(package: str, homes: Mapping[str, str], name: str) -> object:
     """Return a name of a package, from the module that has it; for the package's `__getattr__`.
 
@@ -63,11 +75,6 @@ def load(package: str, homes: Mapping[str, str], name: str) -> object:
     # No package is loaded for a hint, since `hasattr` asks, too.
     of_rclpy = f": that is rclpy's; {_OF_RCLPY[name]}" if name in _OF_RCLPY else ""
     raise AttributeError(f"module {package!r} has no attribute {name!r}{of_rclpy}")
-
-
-def shown(package: str, names: Iterable[str]) -> list[str]:
-    """Return what `dir` of a package shows: its public names, loaded or not."""
-    return sorted({*names, *(name for name in vars(sys.modules[package]) if name[:2] == "__")})
 
 
 def _advice(package: str, name: str) -> str:

@@ -17,7 +17,7 @@ Names are loaded when they are first used.
 
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.lazy_names import load, shown
+from dsmq_nodes.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.decoded_bag import Bag, BagMessage, Untyped
@@ -42,12 +42,4 @@ _NAMES = {
     "bag.rerunning.comparing": "Tolerance",
     "bag.rerunning.rerun": "Difference NodeRaisedError Rerun feed rerun",
 }
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    return load(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return shown(__name__, __all__)
+__getattr__, __dir__ = lazily(__name__, _NAMES)

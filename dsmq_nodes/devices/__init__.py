@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dsmq_nodes import installing
 from dsmq_nodes.errors import NodeLoadError
-from dsmq_nodes.lazy_names import load, shown
+from dsmq_nodes.lazy_names import lazily, load
 
 if TYPE_CHECKING:
     from dsmq_nodes.devices.camera import Camera
@@ -61,6 +61,7 @@ _NAMES = {
     "devices.teleop.gamepad_teleop": "GamepadArm GamepadDrive",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+_, __dir__ = lazily(__name__, _NAMES)
 
 
 _EXTRAS = {"pynmea2": "gps"}
@@ -74,7 +75,3 @@ def __getattr__(name: str) -> object:
             raise
         how = installing.command(_EXTRAS[error.name])
         raise NodeLoadError(f"{name} needs {error.name}: {how}") from None
-
-
-def __dir__() -> list[str]:
-    return shown(__name__, __all__)

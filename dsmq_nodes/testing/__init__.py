@@ -14,7 +14,7 @@ Names are loaded at their first use, since every run of pytest loads the plugin.
 
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.lazy_names import load, shown
+from dsmq_nodes.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dsmq_nodes.testing.broker_process import BrokerProcess
@@ -24,18 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokerProcess", "Faults", "Graph", "Observed", "VirtualClock"]
 
-_HOMES = {
-    "BrokerProcess": "testing.broker_process",
-    "Faults": "testing.faults",
-    "Graph": "testing.virtual_graph",
-    "Observed": "testing.virtual_graph",
-    "VirtualClock": "testing.virtual_clock",
+_NAMES = {
+    "testing.broker_process": "BrokerProcess",
+    "testing.faults": "Faults",
+    "testing.virtual_clock": "VirtualClock",
+    "testing.virtual_graph": "Graph Observed",
 }
-
-
-def __getattr__(name: str) -> object:
-    return load(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return shown(__name__, __all__)
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -12,7 +12,7 @@ Names are loaded at their first use.
 
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.lazy_names import load, shown
+from dsmq_nodes.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dsmq_nodes.errors import (
@@ -67,12 +67,4 @@ _NAMES = {
     "tf.core": "BufferCore Frame",
     "tf.transform_listener": "TransformListener",
 }
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    return load(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return shown(__name__, __all__)
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -10,22 +10,12 @@ used, as LeRobot is not always installed.
 
 from typing import TYPE_CHECKING
 
-from dsmq_nodes.lazy_names import load, shown
+from dsmq_nodes.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.lerobot.graph_robot import DsmqRobot, DsmqTeleoperator
 
 __all__ = ["DsmqRobot", "DsmqTeleoperator"]
 
-_HOMES = {
-    "DsmqRobot": "gateways.lerobot.graph_robot",
-    "DsmqTeleoperator": "gateways.lerobot.graph_robot",
-}
-
-
-def __getattr__(name: str) -> object:
-    return load(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return shown(__name__, __all__)
+_NAMES = {"gateways.lerobot.graph_robot": "DsmqRobot DsmqTeleoperator"}
+__getattr__, __dir__ = lazily(__name__, _NAMES)
