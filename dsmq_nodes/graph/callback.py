@@ -9,6 +9,7 @@ passes it in. `check_takes` also refuses one that takes other arguments.
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +20,14 @@ from dsmq_nodes.messages.base import Message
 MessageT = TypeVar("MessageT", bound=Message)
 Result = Awaitable[None] | None
 Callback = Callable[[], Result]
+
+if sys.version_info >= (3, 14):
+    # Annotations may name what is imported `if TYPE_CHECKING` only.
+    from annotationlib import Format
+
+    _signature_of = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
+else:
+    _signature_of = inspect.signature
 
 
 def callback_name(callback: object) -> str:
@@ -68,7 +77,7 @@ def check_takes(callback: Any, kind: str, *given: str) -> None:
     """
     check_callback(callback, kind)
     try:
-        signature = inspect.signature(callback, follow_wrapped=False)  # what is called
+        signature = _signature_of(callback, follow_wrapped=False)  # what is called
     except ValueError:  # some built-in callables have none
         return
     try:
@@ -187,7 +196,7 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
         TypeError: it takes neither (`one`) nor (`one`, `two`).
     """
     try:
-        parameters = inspect.signature(callback).parameters.values()
+        parameters = _signature_of(callback).parameters.values()
     except ValueError:  # some built-in callables have no signature: take one
         return False
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -195,7 +204,7 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(needed) > 2 or named or not (by_place or takes_any):
-        given = f"{callback_name(callback)}{inspect.signature(callback)}"
+        given = f"{callback_name(callback)}{_signature_of(callback)}"
         raise TypeError(f"{kind} takes ({one}) or ({one}, {two}), not as {given}")
     return len(needed) == 2
 

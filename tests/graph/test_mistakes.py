@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -43,6 +43,9 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.support import processes
+
+if TYPE_CHECKING:
+    from dsmq_nodes import MessageInfo  # noqa: TC004  Python 3.14 does not need it where it runs
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -461,6 +464,26 @@ def test_a_timers_period_is_changed_while_it_ticks(graph: Graph) -> None:
     timer.timer_period_ns = 10_000_000
     graph.run_for(1.0)
     assert timer.ticks == 12
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="`def` evaluates annotations here")
+def test_an_annotation_may_name_what_only_type_checkers_import(graph: Graph) -> None:
+    infos = []
+
+    def on_value(_: Float64, info: MessageInfo) -> None:
+        infos.append(info.topic_name)
+
+    def too_many(_: Float64, info: MessageInfo, more: object) -> None: ...
+
+    node: Any = graph.add(lambda: Node("n"))
+    node.create_subscription(Float64, "value", on_value, 1)
+    graph.inject("value", Float64())
+    graph.run_for(0.1)
+    assert infos == ["/value"]
+    with pytest.raises(TypeError, match=r"not as .*too_many.*info: MessageInfo, more: object"):
+        node.create_subscription(Float64, "other", too_many, 1)
+    with pytest.raises(TypeError, match=r"without arguments, not as .*info: MessageInfo"):
+        node.create_timer(1.0, on_value)
 
 
 def test_a_decorator_may_give_arguments_of_its_own(graph: Graph) -> None:
