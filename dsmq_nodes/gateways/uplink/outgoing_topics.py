@@ -55,7 +55,7 @@ from dsmq_nodes.gateways.uplink.uplink_rules import (
 )
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK, is_call
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, REPLY, REQUEST, UPLINK, is_call
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -183,6 +183,8 @@ class OutgoingTopics:
         ends = [end for end in topic.publishers if end.node != UPLINK]
         if not ends:
             return None
+        # A stop of `topic pub -1` may be published before the robot listens.
+        is_kept = topic.latched or topic.name.endswith(EMERGENCY_STOP_TOPIC)
         return TopicOffer(
             self._rules.name,
             "",
@@ -190,7 +192,7 @@ class OutgoingTopics:
             self._rules.fleet_name(topic.name),
             next((end.type for end in ends if end.type), ""),
             next((end.schema_id for end in ends if end.schema_id), ""),
-            max(topic.latched_depth, 1) if topic.latched else 0,
+            max(topic.latched_depth, 1) if is_kept else 0,
         )
 
     def _withdraw(self, fleet_name: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.outgoing_topics import OutgoingTopics
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
@@ -79,3 +80,21 @@ def test_a_hole_that_an_ended_publisher_left_is_requested_when_it_is_back() -> N
     robot.uplink.offered(OFFER)
     assert robot.carrier.ask.call_count == asked + 1
     assert robot.question.after == 1
+
+
+def test_a_stop_from_before_the_robot_listens_is_kept_for_it() -> None:
+    """Another reader at the base, as a recorder, is what `topic pub -1 -w 1` has waited for."""
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), Mock()
+    rules = UplinkRules(publish=("/r1/emergency_stop", "/r1/speed"))
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    ends = [EndpointModel(node="topic_pub")]
+    names = ("/r1/emergency_stop", "/r1/speed")
+    going.offer({each: TopicModel(name=each, publishers=ends) for each in names})
+    offers = {each.args[0].fleet_name: each.args[0] for each in carrier.offer.call_args_list}
+    assert {name: each.latched for name, each in offers.items()} == {STOP: 1, "r1/speed": 0}
+    robot = UplinkRules(name="r1", subscribe=("/emergency_stop",))
+    writer = Mock(publication=SimpleNamespace(latched=1))
+    here = Mock(topic=Mock(return_value=None), advertise=Mock(return_value=writer))
+    uplink = Uplink(here, Mock(), cast("Carrier", carrier), robot, {})
+    uplink.offered(offers[STOP])
+    assert carrier.ask.call_args.args[1] == Question("e", 0, 1)
