@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -482,3 +483,15 @@ def test_a_graph_is_refused_in_a_running_loop_and_changes_nothing() -> None:
 def test_an_argument_of_a_graph_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
     with pytest.raises((TypeError, ValueError), match=told):
         mistake(graph)
+
+
+def test_any_thread_may_publish_when_the_broker_has_its_work_of_each_second() -> None:
+    """Publishing raised, and what reads the topic looked for the message again and again."""
+    with Graph() as graph, ThreadPoolExecutor(1) as threads:
+        publisher = graph.add(Relay).create_publisher(Int64, "/other", 1)
+        seen = graph.observe(Int64, "/other")
+        for number in range(30):
+            graph.run_for(0.35)
+            threads.submit(publisher.publish, Int64(data=number)).result()
+        graph.run_for(0.1)
+        assert [msg.data for msg in seen] == [*range(30)]

@@ -54,7 +54,10 @@ class Rows:
         Raises:
             sqlite3.Error: the file cannot be used.
         """
-        self.database = sqlite3.connect(path or ":memory:", isolation_level=None)
+        # Threads may use it in turns: a memory link is used by any, with a lock (memory_link.py).
+        self.database = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
         weakref.finalize(self, _close_unused, self.database).atexit = False
         self._execute = self.database.execute
         # Some builds of SQLite overwrite deleted rows: a full disk has no room for that, and on any
