@@ -250,9 +250,8 @@ def _is_word(name: str) -> bool:
 def _interface(path: Path, package: str) -> Interface:
     package = "my_interfaces" if package in PARTS else package
     name = f"{package}/{path.suffix[1:]}/{path.stem}"
-    if (
-        not _is_word(path.stem) or not package.replace("-", "_").isidentifier()
-    ):  # it is written into a program
+    # It is written into a program.
+    if not _is_word(path.stem) or not package.replace("-", "_").isidentifier():
         raise CommandError(f"{str(path)!r}: {name!r} is no name of a type: rename it")
     try:
         return Interface(name, read_interface(path.read_text("utf-8"), name))

@@ -253,6 +253,9 @@ def test_an_included_file_whose_place_cannot_be_asked_is_told(tmp_path: Path) ->
     path.write_text(f"nodes: [{{include: {'x' * 300}.yaml}}]\n")
     with pytest.raises(LaunchFileError, match="yaml cannot be read: File name too long"):
         load(path)
+    path.write_text(f"nodes: [{{include: dsmq_nodes/{'x' * 300}.yaml}}]\n")  # in a package
+    with pytest.raises(LaunchFileError, match="yaml cannot be read: No such file or directory"):
+        load(path)
 
 
 def test_a_mistake_in_an_included_file_is_told_at_its_place_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which entities an executor asks in a round: no more than can have become ready, and no fewer."""
+"""An executor asks in a round what may have become ready since the last one, and nothing else."""
 
 from collections import deque
 from collections.abc import Iterator

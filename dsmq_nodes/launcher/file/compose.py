@@ -455,10 +455,11 @@ def _is_number(count: object) -> TypeGuard[int]:
 
 def _included(directory: Path, name: str) -> Path:
     """Return an included file: beside the including one, or else in a Python package."""
+    exists = os.path.exists  # without errors, as of a name that is too long
     path, (package, *rest) = resolved(directory / name), Path(name).parts or ("",)
-    if not os.path.exists(path) and (folder := package_folder(package)):  # noqa: PTH110  no errors
+    if not exists(path) and (folder := package_folder(package)):
         there = resolved(folder.joinpath(*rest))
-        return there if there.exists() else path
+        return there if exists(there) else path
     return path
 
 

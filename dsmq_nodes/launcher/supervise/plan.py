@@ -152,7 +152,7 @@ class ProcessPlan:
         for is_unusual, text in (
             (self.delay_sec, f"delay: {self.delay_sec:g} s"),
             (self.required, "required: the launch ends with it"),
-            (self.log, f"log: {getattr(self.log, 'path', '')}"),
+            (self.log, f"log: {self.log and self.log.path}"),
             (self.affinity, f"CPUs: {', '.join(map(str, self.affinity))}"),
             (self.nice, f"nice: {self.nice}"),
             (not self.fork, "fork: false, an interpreter of its own"),
