@@ -58,6 +58,12 @@ def chosen(page: Page, select: str, value: str) -> None:
     )
 
 
+def press_form(page: Page) -> None:
+    """Press the form's button, when the answer to its last press has come."""
+    button = "document.querySelector('#call button')"
+    page.waits_for(f"!{button}.disabled && ({button}.click(), 1)", "the form's button")
+
+
 def heard(session: Any, wanted: str) -> None:
     """Wait for a text on /said."""
     until(lambda: is_said(session, wanted), wanted)
@@ -91,7 +97,7 @@ def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot
     chosen(page, "#call-name", "service /light")
     page.waits_for("!!document.querySelector('#call input[type=checkbox]')")
     page.run("document.querySelector('#call input[type=checkbox]').click()")
-    page.run("document.querySelector('#call button').click()")
+    press_form(page)
     answer = page.waits_for("document.querySelector('#call pre:not([hidden])')?.textContent")
     assert msgspec.json.decode(answer) == {"success": True, "message": EVIL}
     with robot.session() as session:
@@ -100,11 +106,11 @@ def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot
         page.waits_for("document.querySelectorAll('#call input').length === 3")
         for index, value in enumerate(("1.5", "-2", "x")):
             page.run(f"document.querySelectorAll('#call input')[{index}].value = '{value}'")
-        page.run("document.querySelector('#call button').click()")
+        press_form(page)
         wrong = page.waits_for("document.querySelector('#call pre.bad-text')?.textContent")
         assert wrong == "z: x is no number"
         page.run("document.querySelectorAll('#call input')[2].value = '3'")
-        page.run("document.querySelector('#call button').click()")
+        press_form(page)
         heard(session, "place 1.5 -2.0 3.0")
 
 
@@ -117,11 +123,11 @@ def test_fields_of_several_types_and_of_any_names_are_written_as_json(
         fields = "[...document.querySelectorAll('#call input, #call textarea')]"
         page.waits_for(f"{fields}.length === 4")
         assert page.run(f"{fields}.map(each => each.value)") == ["{}", "true", "null", '"slow"']
-        page.run("document.querySelector('#call button').click()")
+        press_form(page)
         heard(session, "setting {} True None slow")
         for index, value in enumerate(('{"p": 2}', "null", "0.5", "2")):
             page.run(f"{fields}[{index}].value = '{value}'")
-        page.run("document.querySelector('#call button').click()")
+        press_form(page)
         heard(session, "setting {'p': 2.0} None 0.5 2")
 
 
@@ -132,7 +138,7 @@ def test_an_integer_that_javascript_would_change_is_not_sent(page: Page, robot: 
         page.waits_for("document.querySelectorAll('#call input').length === 1")
         for value, told in ((2**53 + 1, "bad-text"), (2**53 - 1, "")):
             page.run(f"document.querySelector('#call input').value = '{value}'")
-            page.run("document.querySelector('#call button').click()")
+            press_form(page)
             shown = "document.querySelector('#call pre:not([hidden])')"
             page.waits_for(f"{shown}?.className === '{told}'")
         heard(session, f"count {2**53 - 1}")
@@ -175,7 +181,7 @@ def test_a_joint_moves_while_its_slider_is_held_and_goes_limp_when_told(
     page.waits_for("document.querySelectorAll('#joints input').length === 6")
     page.click("#joint-arm")
     page.waits_for("document.querySelector('#joint-arm').textContent.startsWith('Armed')")
-    place = "parseFloat(document.querySelector('#joints output').textContent)"
+    place = "parseFloat(document.querySelector('#joint-shoulder_pan ~ output').textContent)"
     page.waits_for("!document.querySelector('#joint-shoulder_pan').disabled")
     page.run("document.querySelector('#joint-speed').value = 0.1")  # it is not there before us
     began = page.run(place)
@@ -193,6 +199,19 @@ def test_a_joint_moves_while_its_slider_is_held_and_goes_limp_when_told(
     page.waits_for("document.querySelector('#joint-arm').textContent === 'Arm'")
     page.click("#joint-hold")
     page.waits_for("document.querySelector('#notice').textContent === 'holding'")
+
+
+def test_a_joint_that_answers_late_has_its_place_among_the_others(
+    browser: Browser, robot: Robot
+) -> None:
+    with robot.session() as session:
+        session.publish("/servo_bus/fault", '{"data":"mute 1"}')
+        page = browser.page(f"{robot.url}/")
+        names = "[...document.querySelectorAll('#joints input')].map(e => e.id.slice(6)).join(' ')"
+        page.waits_for(f"{names}.startsWith('shoulder_lift elbow_flex ')")
+        session.publish("/servo_bus/fault", '{"data":"unmute 1"}')
+        page.waits_for(f"{names}.startsWith('shoulder_pan shoulder_lift ')")
+    page.call("Page.close")
 
 
 def test_episodes_are_marked_in_a_recording(page: Page) -> None:

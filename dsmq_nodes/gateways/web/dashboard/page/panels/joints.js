@@ -54,7 +54,7 @@ function choose() {
 	const chosen = arm()
 	if (chosen) release = subscribe(chosen.states, showStates, { most: 1, hz: 12 })
 }
-function makeRow(joint) {
+function makeRow(joint, next) {
 	const id = `joint-${joint}`
 	const output = el("output", { htmlFor: id })
 	const why = el("p", { className: "why", hidden: true })
@@ -75,9 +75,15 @@ function makeRow(joint) {
 			tick()
 		},
 	})
-	$("joints").append(
-		el("div", { className: "row" }, el("label", { htmlFor: id }, joint), each.slider, output, why),
+	each.row = el(
+		"div",
+		{ className: "row" },
+		el("label", { htmlFor: id }, joint),
+		each.slider,
+		output,
+		why,
 	)
+	$("joints").insertBefore(each.row, next?.row ?? null)
 	return each
 }
 const isHeld = each => each.isHeld || performance.now() - each.movedMs < KEY_MS
@@ -88,7 +94,10 @@ function letGo(each) {
 }
 function showStates(message) {
 	message.name.forEach((joint, index) => {
-		if (!rows.has(joint)) rows.set(joint, makeRow(joint))
+		if (!rows.has(joint)) {
+			const next = message.name.slice(index + 1).find(other => rows.has(other))
+			rows.set(joint, makeRow(joint, rows.get(next)))
+		}
 		const each = rows.get(joint)
 		const low = value(joint, "lower")
 		const high = value(joint, "upper")
