@@ -89,6 +89,18 @@ def test_repair_of_a_file_with_wrong_bytes_never_invents_a_message(
     assert set(records) <= {number(index) for index in range(FLUSHED[-1])}
 
 
+def test_repair_keeps_the_name_of_a_type_without_a_definition(tmp_path: Path) -> None:
+    """rosbag2 writes a schema without encoding where it has no definition of the type."""
+    channel = Channel("/chatter", "std_msgs/msg/String", b"", "", "cdr")
+    with BagWriter(tmp_path / "run", profile="ros2") as writer:
+        writer.write(channel, 1, b"\0\1\0\0\1\0\0\0\0", 1)
+    saved = repair(writer.paths[0], tmp_path / "saved")
+    with saved.path.open("rb") as stream:
+        ((schema, _, _),) = make_reader(stream).iter_messages()
+    assert schema is not None
+    assert schema.name == "std_msgs/msg/String"
+
+
 def test_repair_of_a_good_file_says_so(numbers: Callable[..., Path]) -> None:
     path = numbers(5)
     saved = repair(path, path.with_stem("saved"))

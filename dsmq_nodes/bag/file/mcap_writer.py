@@ -101,7 +101,7 @@ class McapWriter:
     def _register(self, channel: Channel) -> int:
         key = (channel.type_name, channel.schema_encoding, channel.schema)
         schema = self._schemas.get(key, 0)
-        if not schema and channel.schema_encoding:
+        if not schema and any(key):  # rosbag2 writes a name alone for a type without a definition
             schema = self._schemas[key] = self._mcap.register_schema(*key)
         number = self._ids[channel] = self._mcap.register_channel(
             channel.topic, channel.encoding, schema, dict(channel.metadata)
