@@ -1,9 +1,11 @@
 """Bags as files: written, read, cut off, damaged, full."""
 
+import errno
 import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:
@@ -401,6 +403,31 @@ def test_a_disk_that_was_full_already_leaves_no_file(tmp_path: Path, room_bytes:
         path, room_bytes
     )
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("failing", "safe"), [(2, 10), (3, 20)])
+def test_what_a_disk_took_and_then_lost_is_told(
+    failing: int, safe: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stick that is pulled, and a full disk behind a network, fail when the file is synced."""
+    results = iter([OSError(errno.EIO, "gone") if n == failing else None for n in range(1, 9)])
+
+    def sync(_: int) -> None:
+        if error := next(results):
+            raise error
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    threads = threading.active_count()
+    writer = BagWriter(tmp_path / "run")
+    for index in range(30):
+        writer.write(NUMBERS, index, number(index), index)
+        if index in {9, 19}:
+            writer.flush()
+            until(lambda: threading.active_count() == threads, "the end of the sync")
+    said = f"gone; its first {safe} messages are safe, the {30 - safe} after them are lost"
+    with pytest.raises(BagError, match=said):
+        writer.close()
+    assert writer.unsafe == {NUMBERS.topic: 30 - safe}
 
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it() -> None:

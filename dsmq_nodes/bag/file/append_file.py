@@ -1,11 +1,15 @@
 """A new file that can be truncated to the last good position."""
 
 import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.errors import BagError
+
+_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 
 
 def _appending(path: str, flags: int) -> int:
@@ -18,6 +22,7 @@ class NewFile:
 
     Attributes:
         grown: whether there were writes since `keep`.
+        sync_error: why the disk did not take all that was written; None if it did.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,6 +41,7 @@ class NewFile:
         except OSError as error:
             raise BagError(f"cannot write {path}: {error.strerror}") from None
         self.grown = False
+        self.sync_error: OSError | None = None
         self._size_bytes = self._good_bytes = 0
         self._syncing: threading.Thread | None = None
 
@@ -75,25 +81,40 @@ class NewFile:
 
     def cut(self) -> None:
         """Truncate the file to its size at the last `keep`, and close it."""
-        with contextlib.suppress(OSError):  # save as much as possible; the first error is reported
+        # Save as much as possible: the first error is reported. A closed file is a ValueError.
+        with contextlib.suppress(OSError, ValueError):
             self._raw.truncate(self._good_bytes)
         self.close()
 
-    def sync(self) -> None:
-        """Sync to the disk in another thread, unless a sync is running."""
-        if self._syncing is None or not self._syncing.is_alive():
-            self._syncing = threading.Thread(target=self._sync, daemon=True)
-            self._syncing.start()
+    def sync(self) -> bool:
+        """Sync to the disk in another thread; return False if a sync is still running.
+
+        Raises:
+            OSError: an earlier sync failed.
+        """
+        if self._syncing is not None and self._syncing.is_alive():
+            return False
+        if self.sync_error:
+            raise self.sync_error
+        self._syncing = threading.Thread(target=self._sync, daemon=True)
+        self._syncing.start()
+        return True
 
     def _sync(self) -> None:
-        # Some files cannot be synced (a pipe, some network file systems): that is no error.
-        with contextlib.suppress(OSError, ValueError):
+        try:
             os.fdatasync(self._raw.fileno())
+        except OSError as error:
+            # Some files cannot be synced (a pipe, some network file systems): that is no error.
+            if error.errno not in _CANNOT_SYNC:
+                self.sync_error = error
 
     def close(self) -> None:
-        """Sync to the disk, and close."""
+        """Sync to the disk, and close; `sync_error` tells whether the disk took all."""
         if self._syncing is not None:
             self._syncing.join()
         if not self._raw.closed:
             self._sync()
-            self._raw.close()
+            try:
+                self._raw.close()
+            except OSError as error:  # of a file system over a network
+                self.sync_error = error

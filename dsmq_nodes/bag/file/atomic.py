@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from dsmq_nodes.errors import BagError
 
 T = TypeVar("T")
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def file_name(path: str | Path, suffix: str) -> Path:
@@ -75,5 +75,5 @@ def remove(path: Path) -> None:
 def _cannot_write(path: Path, error: OSError) -> BagError:
     """Return the error for an output that could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    advice = "; no part of it is kept: free some space first" if error.errno in _NO_ROOM else ""
+    advice = "; no part of it is kept: free some space first" if error.errno in NO_ROOM else ""
     return BagError(f"cannot write {path}: {reason}{advice}")

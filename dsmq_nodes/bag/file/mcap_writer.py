@@ -14,6 +14,7 @@ from typing import Final
 
 import dsmq_nodes
 from dsmq_nodes.bag.file.append_file import NewFile
+from dsmq_nodes.bag.file.atomic import NO_ROOM, remove
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.record_writer import Compression, RecordWriter
@@ -52,6 +53,8 @@ class McapWriter:
         self.begin_bytes = 0
         self.messages = 0
         self.unsafe: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()  # since the sync that runs, or ran last, began
+        self._syncing: Counter[str] = Counter()  # those that it covers
         self._has_ended = False
         self._keeps_unfinished = keeps_unfinished
         self._file = NewFile(path)
@@ -128,20 +131,21 @@ class McapWriter:
         Raises:
             BagError: the file could not be written, or was deleted or truncated.
         """
-        if self._file.is_removed:
-            self._abandon()
-            lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
-            raise BagError(f"{self.path} was deleted: its {lost} lost")
-        if self._file.is_cut:
-            self._abandon()
-            raise BagError(
-                f"{self.path} was truncated by another program: "
-                f"`dsmq-nodes bag repair {self.path}` saves the readable messages"
-            )
         with self._guard():
+            if self._file.is_removed:
+                self._abandon()
+                lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
+                raise BagError(f"{self.path} was deleted: its {lost} lost")
+            if self._file.is_cut:
+                self._abandon()
+                raise BagError(
+                    f"{self.path} was truncated by another program: "
+                    f"`dsmq-nodes bag repair {self.path}` saves the readable messages"
+                )
             self._mcap.flush()
-        self._keep()
-        self._file.sync()
+            self._keep()
+            if self._file.sync():
+                self._syncing, self._kept = self._kept, Counter()
 
     def _abandon(self) -> None:
         self._has_ended = True
@@ -149,6 +153,7 @@ class McapWriter:
 
     def _keep(self) -> None:
         self._file.keep()
+        self._kept += self.unsafe
         self.unsafe.clear()
 
     def finish(self) -> None:
@@ -162,15 +167,17 @@ class McapWriter:
         self.flush()
         with self._guard():
             self._mcap.finish()
+            self._file.close()
+            if self._file.sync_error:
+                raise self._file.sync_error
         self._has_ended = True
-        self._file.close()
 
     def discard(self) -> None:
         """Close, and delete the file."""
         if not self._has_ended:
             self._has_ended = True
             self._file.cut()
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
@@ -182,13 +189,16 @@ class McapWriter:
     def _failed(self, error: OSError) -> BagError:
         self._has_ended = True
         self._file.cut()
+        if self._file.sync_error:  # after it nobody knows which part the disk has
+            self.unsafe += self._syncing + self._kept
         what = f"cannot write {self.path}: {error.strerror}"
         lost = self.unsafe.total()
         safe = self.messages - lost
+        advice = "free some space" if error.errno in NO_ROOM else "check the disk"
         if not (safe and self._keeps_unfinished):
-            self.path.unlink(missing_ok=True)  # its name is free again
-            return BagError(f"{what}; no part of it is kept: free some space first")
+            remove(self.path)  # its name is free again
+            return BagError(f"{what}; no part of it is kept: {advice} first")
         return BagError(
             f"{what}; its first {safe} messages are safe, the {lost} after them are lost: "
-            f"free some space, then `dsmq-nodes bag repair {self.path}`"
+            f"{advice}, then `dsmq-nodes bag repair {self.path}`"
         )
