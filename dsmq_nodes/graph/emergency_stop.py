@@ -22,11 +22,17 @@ contains the names of such messages, too. The false of a node releases the stops
 pressed by a true, and nothing else: drivers of buttons and watchdogs publish false all the time.
 The false of a tool, as of `topic pub`, comes from a person, and releases all stops that the reader
 knows.
+
+An uplink publishes what many nodes of other machines have published, so it adds the publisher,
+`by`: the epoch of the other broker, and the name of the node. The false of a tool of another
+machine may be old when it arrives. It releases the stops that came from its own broker, whose
+messages arrive in order, and those of other brokers that are older than itself, by this machine's
+clock; but no stop that was pressed on this machine, which that broker need not know.
 """
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from typing_extensions import override
@@ -46,6 +52,7 @@ _NS_IN_RANGE: Final = range(1, 2**62)
 _NUMBERS: Final = range(2**53)
 _MOST_STOPS: Final = 64  # in force, and as many released ones
 _IN_FORCE: Final = 0
+_DIGITS: Final = 20  # of a time in ns
 _OLDER: Final = "older"  # nodes of earlier versions; a node's name begins with a slash
 
 
@@ -73,13 +80,10 @@ class StopState(NamedTuple):
             now[instead_of] = max(now.values()) + 1
         return StopState(self._later_ns(at_ns), _remembered(now))
 
-    def released(self, name: str, at_ns: int, of: str = "") -> "StopState":
-        """Release the stops in force whose names begin with `of`; if none is known, add `name`."""
+    def released(self, name: str, at_ns: int, of: Iterable[str] | None = None) -> "StopState":
+        """Release these stops, or all in force; if no stop is known, add `name`."""
         number = max((number for _, number in self.stops), default=_IN_FORCE) + 1
-        now = {
-            stop: number if was == _IN_FORCE and stop.startswith(of) else was
-            for stop, was in self.stops
-        }
+        now = dict(self.stops) | dict.fromkeys(self.in_force() if of is None else of, number)
         return StopState(self._later_ns(at_ns), _remembered(now or {name: number}))
 
     def in_force(self, of: str = "") -> list[str]:
@@ -113,11 +117,24 @@ def _remembered(stops: dict[str, int]) -> tuple[tuple[str, int], ...]:
     return (*kept, *((stop, number) for number, stop in released[-_MOST_STOPS:]))
 
 
+def _is_before(stop: str, number: int) -> bool:
+    return stop.rpartition("@")[2].zfill(_DIGITS) <= str(number).zfill(_DIGITS)
+
+
+def _shown(source: str) -> str:
+    """Return the publisher of a press for a text."""
+    name, _, by = source.partition(":")
+    if by:
+        return f"{by[by.find('/') :] if '/' in by else 'a tool'} of another machine"
+    return name if "/" in name else name.rpartition("-")[0] or "a tool"
+
+
 class _StopMessage(Bool, type_name=Bool.type_name):
     """std_msgs/msg/Bool with the fields that an `EmergencyStop` adds."""
 
     changed_ns: int = 0
     stops: dict[str, int] = {}
+    by: str = ""
 
     @classmethod
     @override
@@ -226,7 +243,8 @@ class EmergencyStop:
         elif msg.changed_ns in _NS_IN_RANGE and not msg.stops:
             changed = self._take_older_version(msg.changed_ns, msg.data)
         else:
-            changed = self._take(info.publisher_name, at_ns or info.message_id, at_ns, msg.data)
+            source = f"{info.publisher_name}:{msg.by}" if msg.by else info.publisher_name
+            changed = self._take(source, at_ns or info.message_id, at_ns, msg.data)
         on_change = self._on_change
         if changed is not None and on_change is not None:
             # In a task of its own: the next state is received while a coroutine of it waits.
@@ -242,10 +260,9 @@ class EmergencyStop:
 
     def _take(self, source: str, number: int, at_ns: int, is_pressed: bool) -> bool | None:
         """Take a press or release without a state; every reader gives it the same name."""
-        name = f"{source}@{number}"
-
-        own = f"{source}@"
-        of = own if source.startswith("/") else ""
+        name, own = f"{source}@{number}", f"{source}@"
+        uplink, _, by = source.partition(":")
+        of = own if "/" in (by or source) else f"{uplink}:" if by else ""
 
         def change(known: StopState) -> StopState:
             if name in dict(known.stops) or self._released_by.get(source) == name:
@@ -255,9 +272,13 @@ class EmergencyStop:
             if len(self._released_by) >= _MOST_STOPS:
                 self._released_by.clear()
             self._released_by[source] = name
-            if known.is_pressed:
-                return known.released(name, at_ns, of) if known.in_force(of) else known
-            return known if known.changed_ns > 0 else known.released(name, at_ns)
+            covered = [
+                stop
+                for stop in known.in_force(of)
+                if not by or stop.startswith(f"{uplink}:{by}") or _is_before(stop, number)
+            ]
+            is_news = covered or not known.changed_ns
+            return known.released(name, at_ns, covered) if is_news else known
 
         before = self._state
         changed = self._change_state(change)
@@ -268,17 +289,15 @@ class EmergencyStop:
         return changed
 
     def _warn_unreleased(self, source: str) -> None:
-        others = {stop.partition("@")[0] for stop in self._state.in_force()}
+        others = {_shown(stop.partition("@")[0]) for stop in self._state.in_force()}
         if not others or source in self._warned_of:
             return
         if len(self._warned_of) < _MOST_STOPS:
             self._warned_of.add(source)
-        names = ", ".join(
-            sorted(each if "/" in each else each.rpartition("-")[0] for each in others)
-        )
         self._node.get_logger().warning(
-            f"{source} says false on {self._publisher.topic_name}: that releases its own press, "
-            f"not those of others: {names}; `dsmq-nodes topic pub` releases all"
+            f"{_shown(source)} says false on {self._publisher.topic_name}: that releases its own "
+            f"press, not those of others: {', '.join(sorted(others))}; `dsmq-nodes topic pub` on "
+            "this machine releases all"
         )
 
     def _join(self, other: StopState) -> bool | None:

@@ -4,26 +4,34 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC
 from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace
+from dsmq_nodes.gateways.uplink.uncarried_stop import is_stop
 from dsmq_nodes.gateways.uplink.uplink_rules import is_best_effort
 from dsmq_nodes.graph.time.ages import Ages
 from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import REQUEST, is_call
 
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.hub import HubWriter
+    from dsmq_nodes.tools.graph_model import TopicModel
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 ALIKE_SEC: Final = 0.2  # callers do not notice a shorter absence of a server
 
 NAMELESS: Final = "a base"  # a machine without a name has access to the whole fleet
+
+
+_read_fields: Final = json_reader(dict[str, msgspec.Raw])
 
 
 class IncomingMessage(NamedTuple):
@@ -70,6 +78,18 @@ class IncomingTopic:
             return 0.0
         came = Reply(sender=place.epoch, seq=place.id, stamp=sent_ns, at=now_ns)
         return self._ages.least_ns(came) * 1e-9
+
+    def text_of(self, message: bytes, place: LogPlace, here: "TopicModel | None") -> str:
+        """Return the text of a message; that of an emergency stop with its publisher.
+
+        Raises:
+            ValueError: it is not UTF-8, or a stop is no JSON.
+        """
+        text = message.decode()
+        if not is_stop(self.topic, here):
+            return text
+        by = msgspec.Raw(msgspec.json.encode(f"{place.epoch}{place.sender}"))
+        return msgspec.json.encode(_read_fields(text) | {"by": by}).decode()
 
     def refuse_late(self) -> None:
         """Count a call of another machine that arrived too late, and log it."""

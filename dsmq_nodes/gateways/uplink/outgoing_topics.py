@@ -33,8 +33,9 @@ import msgspec
 from dsmq_nodes.dsmq import limits
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.gateways.hub import Hub, HubReader
+from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader
 from dsmq_nodes.gateways.uplink.cursors import LEAST_AGE_SEC, Chain
 from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Carrier,
@@ -393,10 +394,12 @@ class OutgoingTopics:
                     return  # the broker has been replaced, and so has the offer
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
-                if self._is_abandoned(topic, reply.id, reply.at * 1e-9):
+                at_sec = reply.at * 1e-9
+                is_old = self._is_abandoned(topic, reply.id, at_sec)
+                if is_old or (not question.after and self._is_old_false(topic, reply, at_sec)):
                     continue
                 before = chain.add(reply.id, reply.gap)
-                age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
+                age_sec = max(0.0, time.monotonic() - at_sec)
                 header = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
                 yield _pack(header), (reply.text or "").encode()
                 self._answered_sec = time.monotonic()  # sending may have waited for the link
@@ -404,6 +407,24 @@ class OutgoingTopics:
             logger.warning("%s could not be read for another machine: %s", topic, error)
         finally:
             self._answers.discard(answer)
+
+    def _is_old_false(self, name: str, reply: Reply, at_sec: float) -> bool:
+        """Whether a message is an old false of an emergency stop that is not latched.
+
+        A machine that is new may have pressed its stop since, and not each reader of a stop can
+        tell (`EmergencyStop` can).
+        """
+        topic, age_sec = self._hub.topic(name), time.monotonic() - at_sec
+        is_kept = name.endswith(EMERGENCY_STOP_TOPIC) and not (topic is not None and topic.latched)
+        is_false = "".join((reply.text or "").split()) == '{"data":false}'
+        if not (is_kept and is_false) or age_sec < REQUEST_LASTS_SEC:
+            return False
+        logger.warning(
+            "false on %s, %.0f s old, is not sent to a machine that is new: publish it again to "
+            "release a stop there",
+            *(name, age_sec),
+        )
+        return True
 
     def status(self) -> dict[str, Any]:
         """Return the counters of the outgoing topics."""

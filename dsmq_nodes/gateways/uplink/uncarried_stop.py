@@ -8,8 +8,20 @@ stop, as a node with an `Actuator` does.
 from collections.abc import Iterable, Iterator
 
 from dsmq_nodes.gateways.uplink.uplink_rules import VELOCITIES, UplinkRules
+from dsmq_nodes.messages.std import Bool
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call
+
+
+def is_stop(name: str, topic: TopicModel | None) -> bool:
+    """Whether a topic is an emergency stop, which may have another name.
+
+    A node that keeps a stop both subscribes to it and publishes its state.
+    """
+    if topic is None or topic.type != Bool.type_name or name.endswith(EMERGENCY_STOP_TOPIC):
+        return name.endswith(EMERGENCY_STOP_TOPIC)
+    keepers = {end.node for end in topic.subscribers} - {UPLINK, ""}
+    return any(end.node in keepers for end in topic.publishers)
 
 
 def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterator[str]:

@@ -332,10 +332,11 @@ class Uplink:
                 writer.publication.messages += 1
                 continue
             try:
-                text = each.message.text.decode()
+                here = self._hub.topic(incoming.topic)
+                text = incoming.text_of(each.message.text, each.place, here)
                 self._clients.see(incoming.topic, text)
                 writer.publish(text, age_sec=age_sec)  # an Actuator skips a late command
-            except (UnicodeDecodeError, WireError) as error:
+            except (ValueError, WireError) as error:
                 incoming.refuse(error)
                 incoming.cursor.lost += 1
                 writer.publication.messages += 1
