@@ -129,11 +129,15 @@ def test_a_message_for_a_closed_bag_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_was_removed_is_told_with_what_is_lost(tmp_path: Path) -> None:
     writer = BagWriter(tmp_path / "run")
-    writer.write(NUMBERS, 1, number(0), 1)
+    for index in range(3):
+        writer.write(NUMBERS, index, number(index), index)
+        writer.flush()
+    writer.write(NUMBERS, 3, number(3), 3)
     (tmp_path / "run.mcap").unlink()
     (tmp_path / "run.mcap").write_text("another")
-    with pytest.raises(BagError, match=r"run.mcap was deleted: its 1 message is lost"):
+    with pytest.raises(BagError, match=r"run.mcap was deleted: its 4 messages are lost"):
         writer.flush()
+    assert writer.unsafe == {NUMBERS.topic: 4}
     writer.close()
     assert (tmp_path / "run.mcap").read_text() == "another"
 

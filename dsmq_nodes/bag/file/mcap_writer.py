@@ -55,6 +55,7 @@ class McapWriter:
         self.unsafe: Counter[str] = Counter()
         self._kept: Counter[str] = Counter()  # since the sync that runs, or ran last, began
         self._syncing: Counter[str] = Counter()  # those that it covers
+        self._synced: Counter[str] = Counter()  # those of the syncs before it
         self._has_ended = False
         self._keeps_unfinished = keeps_unfinished
         self._file = NewFile(path)
@@ -134,6 +135,7 @@ class McapWriter:
         with self._guard():
             if self._file.is_removed:
                 self._abandon()
+                self.unsafe += self._kept + self._syncing + self._synced
                 lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
                 raise BagError(f"{self.path} was deleted: its {lost} lost")
             if self._file.is_cut:
@@ -145,6 +147,7 @@ class McapWriter:
             self._mcap.flush()
             self._keep()
             if self._file.sync():
+                self._synced += self._syncing
                 self._syncing, self._kept = self._kept, Counter()
 
     def _abandon(self) -> None:
