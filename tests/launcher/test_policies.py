@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import itertools
 import os
 import re
@@ -280,6 +281,37 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     assert len(told) == 1
     assert str(log.path) in told[0]
     assert "[a] 2" in run.lines
+
+
+def test_a_log_file_goes_on_when_the_disk_has_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment ended the log of a launch that runs for weeks."""
+    write, room_bytes = os.write, 22
+
+    def on_a_full_disk(fd: int, data: memoryview) -> int:
+        nonlocal room_bytes
+        if not room_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = write(fd, data[:room_bytes])
+        room_bytes -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", on_a_full_disk)
+    told: list[str] = []
+    file = LogFile(LogPlan(tmp_path / "a.log"), told.append)
+    file.append(["the first", "the second", "the third"])
+    file.append(["the fourth"])
+    assert len(told) == 1
+    room_bytes = 1000
+    file.append(["the fifth"])
+    file.append(["the sixth"])
+    lines = (tmp_path / "a.log").read_text().splitlines()
+    assert lines == [
+        *("the first", "the second", "t"),
+        *("--- 2 lines are missing here", "the fifth", "the sixth"),
+    ]
+    assert len(told) == 1
 
 
 def test_a_log_file_that_is_a_pipe_holds_up_no_other(tmp_path: Path) -> None:

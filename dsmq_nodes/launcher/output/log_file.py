@@ -11,31 +11,40 @@ from dsmq_nodes.launcher.supervise.plan import LogPlan
 class LogFile:
     """Appends lines to a file, and starts a new one at the largest size.
 
-    A file that cannot be written causes one warning; the process continues without it.
+    A file that cannot be written causes one warning; the process continues without it. Once it can
+    be written again, a line in it says how many are missing.
     """
 
     def __init__(self, plan: LogPlan, report: Callable[[str], None]) -> None:
         self._plan = plan
         self._report = report
         self._fd = -1
-        self._bytes = 0
-        self._is_over = False
+        self._bytes = self._missing = 0
+        self._is_told = False
 
     def append(self, lines: list[str]) -> None:
         """Append lines; may block."""
+        missing = self._missing + len(lines)
         try:
-            if self._fd < 0 and not self._is_over:
+            if self._fd < 0:
                 self._open()
-            for line in lines if not self._is_over else []:
+            if self._missing:  # the last line may be incomplete
+                self._append(f"\n--- {self._missing} lines are missing here\n".encode())
+                missing = len(lines)
+            for line in lines:
                 self._append(f"{line}\n".encode())
+                missing -= 1
         except (OSError, ValueError) as error:
-            more = " more" if self._fd >= 0 else ""
-            self._report(f"nothing{more} is written to {self._plan.path}: {error}")
-            self.close()
+            if not self._is_told:
+                more = " more" if self._fd >= 0 else ""
+                self._report(
+                    f"nothing{more} is written to {self._plan.path} while this lasts: {error}"
+                )
+            self._is_told = True
+            self._close()
+        self._missing = missing
 
-    def close(self) -> None:
-        """Stop writing."""
-        self._is_over = True
+    def _close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):
@@ -58,8 +67,7 @@ class LogFile:
         self._bytes += len(line)
 
     def _rotate(self) -> None:
-        os.close(self._fd)
-        self._fd = -1
+        self._close()
         path, keep = self._plan.path, self._plan.keep
         files = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1))]
         for newer, older in zip(files[-2::-1], files[:0:-1], strict=True):
