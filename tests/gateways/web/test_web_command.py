@@ -122,3 +122,16 @@ def test_one_recording_at_a_time_and_its_end_is_told(broker: BrokerProcess, tmp_
             await recordings.stop()
 
     asyncio.run(record())
+
+
+def test_a_recording_that_fails_at_its_end_is_not_told_as_made(
+    broker: BrokerProcess, tmp_path: Path
+) -> None:
+    async def record() -> None:
+        recordings = Recordings(broker.address, tmp_path, pytest.fail)
+        name = await recordings.start()
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(CommandError, match=f"the recording failed: .*{name} was truncated"):
+            await recordings.stop()
+
+    asyncio.run(record())

@@ -107,8 +107,8 @@ class Recordings:
             except TimeoutError:
                 process.kill()
         why = await ending
-        if not (self.folder / name).is_file():
-            raise CommandError(f"the recording failed: {why}")
+        if process.returncode or not (self.folder / name).is_file():
+            raise CommandError(f"the recording failed: {why or 'its process was killed'}")
         return name
 
     async def _ended(self, process: asyncio.subprocess.Process) -> str:
