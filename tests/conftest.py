@@ -49,8 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())
         config.option.reportchars = "fE"  # a line for each that is skipped would be hundreds
-    elif address := getattr(config, "workerinput", {}).get("forks"):
-        processes.use(address)
+    elif addresses := getattr(config, "workerinput", {}).get("forks"):
+        processes.use(addresses)
 
 
 def pytest_sessionstart() -> None:
@@ -64,7 +64,7 @@ def _nothing(*_: object) -> None:
 
 
 def pytest_configure_node(node: Any) -> None:
-    """One process forks for all workers of a run."""
+    """Two processes fork for all workers of a run."""
     if not node.config.getoption("fast"):
         node.workerinput["forks"] = processes.share()
 

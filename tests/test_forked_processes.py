@@ -110,7 +110,7 @@ def test_where_a_fork_would_not_be_the_same_an_interpreter_is_started() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_another_user_has_nothing_forked() -> None:
     """The address is in /proc/net/unix, and any user of the machine may connect to it."""
-    address = processes._started()._control.getpeername()
+    address = processes._started()[0]._control.getpeername()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asker:
         asker.settimeout(PATIENCE_SEC)
         os.seteuid(65534)

@@ -13,9 +13,11 @@ A signal is only on its way when it has been sent: `suspend` returns when the pr
 """
 
 import atexit
+import contextlib
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -52,7 +54,8 @@ class Popen(subprocess.Popen[Any]):
         sys.audit("subprocess.Popen", sys.executable, ends["args"], ends["cwd"], ends["env"])
         streams = [ends["p2cread"], ends["c2pwrite"], ends["errwrite"]]
         inherited = [number if end == -1 else end for number, end in enumerate(streams)]
-        self._talk, self.pid = _started().fork(self._request, inherited)
+        warm = _warm_for(self._request)
+        self._talk, self.pid = warm.fork(self._request, inherited)
         self._child_created = True
         names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         self._close_pipe_fds(*(ends[name] for name in names))  # type: ignore[attr-defined]
@@ -162,13 +165,18 @@ def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
+# A program that names one of these words may import more than the queue, nodes and messages.
+_BEYOND: Final = re.compile(
+    r"\b(aiohttp|bag|bench|cli|cv2|devices|diagnostics|examples|gateways|launcher|launch|lifecycle"
+    r"|Lifecycle\w*|message_filters|mujoco|numpy|rclpy|sim|subprocess|testing|tests|tf|tools|run_module)\b"
+)
 _ENVIRONMENT: Final = read_by_interpreters(dict(os.environ))
 
 
 class _Warm:
     """The process that forks, as this one sees it."""
 
-    def __init__(self, address: bytes | None) -> None:
+    def __init__(self, address: bytes | None, *options: str) -> None:
         """Start the process, or use the one that another process of the run has started."""
         self._process: subprocess.Popen[bytes] | None = None
         self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -183,7 +191,7 @@ class _Warm:
             self.address: bytes = listener.getsockname()
             self._control.connect(self.address)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.warm", str(listener.fileno())],
+                [sys.executable, "-m", "tests.support.warm", str(listener.fileno()), *options],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
@@ -213,20 +221,35 @@ class _Warm:
 
 _starting = threading.Lock()
 _warm: list[_Warm] = []
+"""One has the whole kit, the other its inner rooms."""
 
 
-def share() -> bytes:
-    """Start the process that forks, for this process and all that `use` its address."""
-    return _started().address
+def share() -> list[bytes]:
+    """Start the processes that fork, for this process and all that `use` their addresses."""
+    return [each.address for each in _started()]
 
 
-def use(address: bytes) -> None:
-    """Let the process at this address fork."""
-    _warm.append(_Warm(address))
+def use(addresses: list[bytes]) -> None:
+    """Let the processes at these addresses fork."""
+    _warm.extend(_Warm(address) for address in addresses)
 
 
-def _started() -> _Warm:
+def _started() -> list[_Warm]:
     with _starting:
         if not _warm:
-            _warm.append(_Warm(None))
-        return _warm[0]
+            _warm.extend((_Warm(None), _Warm(None, "inner")))
+        return _warm
+
+
+def _warm_for(request: dict[str, Any]) -> _Warm:
+    """Return the process that has imported what a program needs, and little else."""
+    whole, inner = _started()
+    words, text = request["arguments"], ""
+    if words[0] == "-c":
+        text = words[1]
+    elif words[0] != "-m":
+        with contextlib.suppress(OSError, ValueError):  # the fork tells that it cannot be read
+            text = Path(request["cwd"], words[0]).read_text()
+    elif words[1] == "dsmq_nodes.dsmq.broker":
+        return inner
+    return inner if text and not _BEYOND.search(text) else whole

@@ -4,7 +4,10 @@
 with five descriptors: the child's three streams, a socket of its own and the network that it is in.
 On the socket the child reads what it runs, and this process writes the child's pid and, when it has
 ended, its wait status.
-It imports when the first worker is there, and ends with the last connection.
+It imports at the first request, and ends with the last connection.
+
+With one more word, `inner`, it imports the queue, nodes and messages only: a fork of it costs half
+as much as one of the whole kit, whose page tables are twice as long.
 
 What the child does with it is in `forked.py`.
 """
@@ -22,6 +25,7 @@ import socket
 import struct
 import sys
 import warnings
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +37,15 @@ STARTS_THREADS = (
     "dsmq_nodes.bag.convert.parquet_tables",
     "dsmq_nodes.bag.lerobot.",
 )  # pyarrow does
+INNER = {"dsmq_nodes.dsmq", "dsmq_nodes.graph", "dsmq_nodes.messages", "dsmq_nodes.speedups"}
 
 
-def import_the_kit() -> None:
-    """Import whatever a process of a test might, and build what each would build."""
+def import_the_kit(rooms: Container[str] | None = None) -> None:
+    """Import whatever a process of a test might, and build what each would build.
+
+    Args:
+        rooms: the packages of the kit to import; None: all.
+    """
     # In this process only.
     import dsmq_nodes  # noqa: PLC0415
     from dsmq_nodes.graph.topics.type_check import schema_text  # noqa: PLC0415
@@ -45,15 +54,9 @@ def import_the_kit() -> None:
     from dsmq_nodes.messages.node_counters import NodeStatistics  # noqa: PLC0415
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
-    for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
-        if not module.name.endswith("__main__") and not module.name.startswith(STARTS_THREADS):
-            try:
-                with warnings.catch_warnings(action="ignore"):
-                    importlib.import_module(module.name)
-            except ModuleNotFoundError as error:
-                if str(error.name).startswith("dsmq_nodes"):
-                    raise
-                # It is of an extra that is not installed here.
+    for room in pkgutil.iter_modules(dsmq_nodes.__path__, "dsmq_nodes."):
+        if rooms is None or room.name in rooms:
+            _import(room)
     build_all(Message)
     schema_text(NodeStatistics)  # which each node needs
     # A program imports those of its own; here, as the names lie all over a fork's memory.
@@ -61,6 +64,22 @@ def import_the_kit() -> None:
         del sys.modules[name]
     if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")
+
+
+def _import(module: pkgutil.ModuleInfo) -> None:
+    """Import a module, and all that are in it."""
+    if module.name.endswith("__main__") or module.name.startswith(STARTS_THREADS):
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            imported = importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("dsmq_nodes"):
+            raise
+        return  # It is of an extra that is not installed here.
+    if module.ispkg:
+        for each in pkgutil.iter_modules(imported.__path__, f"{module.name}."):
+            _import(each)
 
 
 class Server:
@@ -167,7 +186,7 @@ if __name__ == "__main__":
     asking, _, _ = select.select([doors, starter], [], [])
     if asking == [starter] and not starter.recv(1, socket.MSG_PEEK):
         sys.exit()  # nobody has asked
-    import_the_kit()
+    import_the_kit(INNER if "inner" in sys.argv else None)
     fork_the_kit()
     gc.collect()
     gc.freeze()  # a child then does not look through what it has not made
