@@ -14,17 +14,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dsmq_nodes.launcher.file.read import read
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise import process
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
-from dsmq_nodes.launcher.supervise.planning import make_plan
 from dsmq_nodes.launcher.supervise.process import Guard
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from tests.launcher.running import gone
 from tests.support.waiting import PATIENCE_SEC
 
-BROKER = make_plan(read("broker: {port: 0}\nnodes: [{name: a, node: b:C}]"), Path()).broker
+# It writes what a broker writes, and ends as one. Nothing here connects to it.
+STAND_IN = """
+import signal
+ends = {signal.SIGINT, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+print("listening on 127.0.0.1:1", flush=True)
+signal.sigwait(ends)
+"""
+BROKER = ProcessPlan("broker", (sys.executable, "-I", "-S", "-c", STAND_IN))
 DEAF = (
     "import time\n"
     "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
