@@ -3,7 +3,10 @@
 Each machine is a network namespace, so these tests need root; they are skipped without it.
 """
 
+import contextlib
 import logging
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -201,6 +204,44 @@ def test_a_link_stays_by_tcp_where_udp_does_not_get_through(network: Network, fl
     end(fleet, made)
     for each in made:
         assert_all_is_counted(each)
+
+
+def test_a_stranger_who_connects_by_tcp_again_and_again_keeps_no_robot_out(
+    network: Network, fleet: Fleet, tmp_path: Path
+) -> None:
+    *hosts, stranger = [network.host() for _ in range(3)]
+    make_keys(tmp_path, ["r1", f"base={hosts[1].address}"])
+    base = fleet.machine(
+        *("--listen", hosts[1].address, f"--tls={tmp_path}/base", "--robot=r1"),
+        *("--subscribe", "/r1/*"),
+        host=hosts[1],
+    )
+    fleet.until(lambda: base.status() is not None, "the router")
+    is_over = threading.Event()
+
+    def connect() -> None:
+        with stranger.entered():
+            while not is_over.is_set():
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection((hosts[1].address, 7447), 1.0) as made,
+                ):
+                    made.sendall(bytes(300))
+
+    threads = [threading.Thread(target=connect) for _ in range(2)]
+    try:
+        for thread in threads:
+            thread.start()
+        robot = fleet.machine(
+            *("--as", "r1", "--connect", hosts[1].address, f"--tls={tmp_path}/r1"),
+            *("--publish", "/imu"),
+            host=hosts[0],
+        )
+        fleet.until(lambda: ways(robot), "the link")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 def ways(machine: Machine) -> list[str]:

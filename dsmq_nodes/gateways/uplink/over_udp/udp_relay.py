@@ -461,6 +461,19 @@ class UdpRelay:
         """Return a future of whether a router at that address answers by UDP."""
         return asyncio.run_coroutine_threadsafe(is_answered(host, port), self._loop)
 
+    def try_udp(self, endpoint: str) -> None:
+        """Choose UDP if a router that cannot be reached by TCP answers by UDP; blocks.
+
+        Strangers who connect by TCP again and again keep all others out: after each that fails,
+        Zenoh accepts none for 0.1 s.
+        """
+        where = endpoint.partition("#")[0].partition("/")[2]
+        if f"udp/{where}" in self.names.values() and not self.choice.is_udp:
+            host, _, port = where.rpartition(":")
+            self.choice.is_udp = self.ask(host.strip("[]"), int(port)).result()
+            if self.choice.is_udp:
+                self._log(f"udp/{where} answers: the next attempt is by UDP")
+
     def _log(self, what: str) -> None:
         if what not in self._logged:
             self._logged.add(what)

@@ -176,6 +176,8 @@ class ZenohCarrier:
                 if why and why not in logged:
                     logged.add(why)
                     logger.warning("%s; trying again", why)
+                if why and self._relay is not None:
+                    self._relay.try_udp(endpoint)
             time.sleep(_PROBE_SEC)
         self._is_probing = False
 
