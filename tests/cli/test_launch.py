@@ -67,6 +67,9 @@ def test_a_python_package_has_launch_files(nowhere: Place, tmp_path: Path) -> No
     assert done.stdout.endswith("nothing is wrong\n"), done.stderr
     done = nowhere.run("launch", "acme", "robt.yaml", cwd=tmp_path)
     assert done.stderr.endswith("has no file 'robt.yaml'; did you mean 'robot.yaml'?\n")
+    for odd in ("x" * 300, "", "**", "[", ".."):
+        done = nowhere.run("launch", "acme", odd, cwd=tmp_path)
+        assert f"has no file {odd!r}; there is: robot.yaml" in done.stderr
 
 
 def test_a_dry_run_shows_what_would_be_started_with_its_arguments(

@@ -51,7 +51,8 @@ def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
             f"there is neither a file nor a package {str(file)!r}; "
             f"{did_you_mean(str(file), PACKAGES.all)}"
         )
-    files = sorted(path for path in folder.rglob(words[0].lstrip("/")) if path.is_file())
+    end = f"/{words[0].lstrip('/')}"
+    files = sorted(each for each in folder.rglob("*") if f"{each}".endswith(end) and each.is_file())
     if not files:
         known = [each.name for each in folder.glob("launch/*") if each.is_file()]
         raise CommandError(
