@@ -3,14 +3,11 @@
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
-from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.bridge_process import offers, run
 from dsmq_nodes.gateways.ros2.launch_entry import Ros2Entry
-from dsmq_nodes.launcher.file.field_types import WRONG
 
 app = new_app(
     "Bridges to other worlds: ros2.",
@@ -104,10 +101,4 @@ def list_(
 def _entry(domain: int | None, discovery: str | None, options: dict[str, object]) -> Ros2Entry:
     given = {**options, "domain": domain, "discovery": discovery}
     chosen = {key: value for key, value in given.items() if value not in (None, "")}
-    try:
-        return Ros2Entry.model_validate(chosen)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == WRONG:
-            raise CommandError(first["msg"]) from None
-        raise CommandError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from None
+    return Ros2Entry.of_command(chosen)

@@ -5,6 +5,7 @@ is called (app.py); a module that takes over 20 ms and serves one command is loa
 """
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -45,9 +46,9 @@ def run_command() -> None:
         if asked:  # a library has made another exception of the one that ends the command
             status = asked[0]
         elif error is not out.failed:
-            if not (limit := exhausted(error)):
+            if not (text := exhausted(error) or _unusable(error)):
                 raise
-            _print_error(limit)
+            _print_error(text)
             status = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(_flush(out) or status)
@@ -63,6 +64,13 @@ def _run() -> None:
     except DsmqError as error:
         _print_error(indented(f"{error}"))
         sys.exit(1)
+
+
+def _unusable(error: Exception) -> str:
+    """Return what is wrong with a path that a user has named; "" for other errors."""
+    if not isinstance(error, OSError) or error.errno not in {errno.EACCES, errno.ENAMETOOLONG}:
+        return ""
+    return f"{error.filename}: {error.strerror}" * bool(error.filename)
 
 
 def _open_streams() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperGroup
 from typing_extensions import override
 
@@ -156,7 +155,8 @@ def file(
     data = read_file(path, str(path)).data
     if not isinstance(data, dict) or not isinstance(data.get("uplink"), dict):
         raise CommandError(f"{path} has no 'uplink:' with a mapping")
-    raise typer.Exit(run(_validated(data["uplink"]).beside(path.parent), broker))
+    entry = UplinkEntry.of_command(data["uplink"], "uplink: ")
+    raise typer.Exit(run(entry.beside(path.parent), broker))
 
 
 @app.command(no_args_is_help=True)
@@ -194,18 +194,6 @@ def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> Non
 def _entry(tls: Path | None, options: dict[str, object]) -> UplinkEntry:
     given = {key: value for key, value in options.items() if value is not None}
     if tls is not None:
-        given["tls"] = {
-            "ca": str(tls.with_name("ca.pem")),
-            "certificate": str(tls.with_name(f"{tls.name}.pem")),
-            "key": str(tls.with_name(f"{tls.name}.key")),
-        }
-    return _validated(given, "--")
-
-
-def _validated(given: dict[str, object], mark: str = "uplink: ") -> UplinkEntry:
-    try:
-        return UplinkEntry.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CommandError(f"{mark}{where} {first['input']}: {first['msg']}") from None
+        files = {"ca": f"{tls.parent / 'ca.pem'}", "certificate": f"{tls}.pem", "key": f"{tls}.key"}
+        given["tls"] = files
+    return UplinkEntry.of_command(given)

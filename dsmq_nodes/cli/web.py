@@ -78,8 +78,7 @@ def web(
         "tls_key": _text(tls_key),
     }
     given = {key: value for key, value in chosen.items() if value is not None}
-    entry = WebEntry.model_validate(given)
-    raise typer.Exit(run(entry, os.environ, broker))
+    raise typer.Exit(run(WebEntry.of_command(given), os.environ, broker))
 
 
 def _text(path: Path | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.dsmq.exhausted import exhausted
+from tests.support import processes
 from tests.support.processes import ROOT
 from tests.support.waiting import PATIENCE_SEC
 
@@ -67,9 +69,9 @@ def test_too_few_files_are_no_traceback(robot: Path, files: int) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="root alone may be another user")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 # With 9 it starts in some runs: a thread comes sooner or later.
-@pytest.mark.parametrize("processes", [2, 3, 4, 5, 7])
-def test_a_launch_with_too_few_processes_says_so_and_ends(robot: Path, processes: int) -> None:
-    limit = f"--nproc={processes}:{processes}"
+@pytest.mark.parametrize("most", [2, 3, 4, 5, 7])
+def test_a_launch_with_too_few_processes_says_so_and_ends(robot: Path, most: int) -> None:
+    limit = f"--nproc={most}:{most}"
     shared = {"TMPDIR": "/tmp", "XDG_RUNTIME_DIR": "", "HOME": "/nowhere"}
     assert PROCESSES in limited(limit, "launch", str(robot), prefix=ANOTHER_USER, **shared)
 
@@ -91,3 +93,32 @@ def test_an_error_names_the_limit_that_it_comes_from(error: Exception, advice: s
     found = exhausted(error)
     assert advice in found
     assert bool(found) == bool(advice)
+
+
+def told(cwd: Path, words: str) -> str:
+    """Run a command that ends with status 1; return what it writes."""
+    command = [sys.executable, "-m", "dsmq_nodes", *words.split()]
+    done = processes.run(command, capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 1, done.stderr
+    return str(done.stderr)
+
+
+@pytest.mark.parametrize("words", ["new ", "bag info ", "bag repair ", "interface import /"])
+def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path, words: str) -> None:
+    text = told(tmp_path, f"{words}{300 * 'x'}{'.msg' * words.endswith('/')}")
+    assert re.fullmatch(r"/?x{300}.*: File name too long\n", text)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("web --host=", "'' is not a host"),
+        ("web --host=a/b", "'a/b' is not a host"),
+        ("broker --port 0 --store=", "cannot use . as a store"),
+        ("uplink router --tls=", "tls: the ca ca.pem cannot be read"),
+    ],
+)
+def test_a_value_that_cannot_be_is_no_traceback(tmp_path: Path, words: str, complaint: str) -> None:
+    text = told(tmp_path, words)
+    assert complaint in text
+    assert "Traceback" not in text

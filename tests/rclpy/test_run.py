@@ -375,6 +375,8 @@ def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path)
     [
         (["nothing.py"], 1, "run: there is no file nothing.py"),
         (["robot.yaml"], 1, "run: a launch file is started by `dsmq-nodes launch robot.yaml`"),
+        ([300 * "x"], 1, f"run: there is no file, ROS package or module '{300 * 'x'}'"),
+        ([f"{300 * 'x'}.py"], 1, f"run: there is no file {300 * 'x'}.py"),
         (["no_such_module"], 1, "run: there is no file, ROS package or module 'no_such_module'"),
         (["asyncio.Runner"], 1, "no module 'asyncio.Runner'; did you mean 'asyncio:Runner'?"),
         (["tf2_ros", "tf2_echo"], 1, "what it does, `dsmq-nodes tf echo` does here"),

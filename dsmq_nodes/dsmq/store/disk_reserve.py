@@ -28,7 +28,7 @@ class DiskReserve:
         Raises:
             OSError: the directory does not exist.
         """
-        self._path = store.with_name(f"{store.name}-reserve")
+        self._path = Path(f"{store}-reserve")
         self.size_bytes = min(_MOST_BYTES, self._free_bytes() // 4)
         self._grows = True  # whether the database may grow
 

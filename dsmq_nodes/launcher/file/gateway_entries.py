@@ -13,12 +13,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from dsmq_nodes import installing
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.file.entries import LaunchFile, LaunchMapping
+from dsmq_nodes.launcher.file.field_types import WRONG
 from dsmq_nodes.tools.graph_model import TopicModel
 
 _GATEWAYS: Final = "dsmq_nodes.gateways"
@@ -74,6 +76,20 @@ class GatewayEntry(LaunchMapping):
     def _take_short(cls, value: Any) -> Any:
         is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
         return {cls.SHORT: value} if cls.SHORT and is_plain else value
+
+    @classmethod
+    def of_command(cls, given: Mapping[str, object], mark: str = "--") -> Self:
+        """Return the entry of a command's options.
+
+        Raises:
+            CommandError: An option has a wrong value.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = f"{mark}{'.'.join(map(str, first['loc']))} {first['input']}: "
+            raise CommandError(where * (first["type"] != WRONG) + first["msg"]) from None
 
     def process(self, directory: Path) -> GatewayProcess:
         """Return the process to start; paths in the entry are relative to `directory`."""

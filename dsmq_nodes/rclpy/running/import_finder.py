@@ -122,7 +122,7 @@ def _source_package(name: str) -> ModuleSpec | None:
     `__init__.py`.
     """
     folder = Path(name)
-    is_taken = folder.is_dir() and not (folder / "__init__.py").is_file()
+    is_taken = os.path.isdir(name) and not (folder / "__init__.py").is_file()  # noqa: PTH112  of any length
     return _modules(name) if is_taken else None
 
 

@@ -7,6 +7,7 @@ The target is a file, a ROS package with the name of an executable, a module, or
 import contextlib
 import gc
 import importlib
+import os
 import runpy
 import sys
 from collections.abc import Callable, Mapping
@@ -138,8 +139,9 @@ def _found(request: RunRequest) -> Callable[[], int]:
     path = Path(target)
     if path.suffix in {".yaml", ".yml"}:
         raise CommandError(f"run: a launch file is started by `dsmq-nodes launch {target}`")
-    if path.suffix == ".py" or path.is_file():
-        if not path.is_file():
+    is_file = os.path.isfile(path)  # noqa: PTH113  `Path.is_file` raises for too long a name
+    if path.suffix == ".py" or is_file:
+        if not is_file:
             raise CommandError(f"run: there is no file {target}")
         return lambda: _run_file(path, words)
     if ":" in target:
