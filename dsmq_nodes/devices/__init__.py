@@ -11,9 +11,7 @@ Names are loaded when they are first used.
 
 from typing import TYPE_CHECKING
 
-from dsmq_nodes import installing
-from dsmq_nodes.errors import NodeLoadError
-from dsmq_nodes.lazy_names import lazily, load
+from dsmq_nodes.lazy_names import lazily
 
 if TYPE_CHECKING:
     from dsmq_nodes.devices.camera import Camera
@@ -60,18 +58,4 @@ _NAMES = {
     "devices.servo_bus.servo_arm": "ServoArm",
     "devices.teleop.gamepad_teleop": "GamepadArm GamepadDrive",
 }
-_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-_, __dir__ = lazily(__name__, _NAMES)
-
-
-_EXTRAS = {"pynmea2": "gps"}
-
-
-def __getattr__(name: str) -> object:
-    try:
-        return load(__name__, _HOMES, name)
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
-        how = installing.command(_EXTRAS[error.name])
-        raise NodeLoadError(f"{name} needs {error.name}: {how}") from None
+__getattr__, __dir__ = lazily(__name__, _NAMES)

@@ -13,10 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pynmea2
-
+from dsmq_nodes import installing
+from dsmq_nodes.errors import NodeLoadError
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.sensor import NavSatFix, NavSatStatus
+
+try:
+    import pynmea2
+except ModuleNotFoundError:
+    raise NodeLoadError(f"NmeaGps needs pynmea2: {installing.command('gps')}") from None
 
 # gpsd's JSON, a logger's times and binary data may precede or separate sentences.
 SENTENCE = re.compile(r"\$[A-Z][A-Z0-9][^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
