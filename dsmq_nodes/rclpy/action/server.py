@@ -229,6 +229,8 @@ class ActionServer(SelfWaking):
         self.register_execute_callback(execute_callback)
         self._node = node
         self._action_type = action_type
+        if not 0 <= result_timeout * 1e9 < 2**63:
+            raise ValueError("Failed to create action server: timer period must be non-negative")
         self._result_timeout_ns = int(result_timeout * 1e9)
         self._handle = ActionServerEntities(
             node,
@@ -453,11 +455,10 @@ class ActionServer(SelfWaking):
 
     def notify_goal_done(self, goal_handle: ServerGoalHandle) -> None:
         """Note that a goal has ended: its result expires later."""
-        if self._result_timeout_ns >= 0:
-            goal_id = bytes(goal_handle.goal_id.uuid)
-            self._expiry_ns[goal_id] = self._now_ns() + self._result_timeout_ns
-            self._node.handle.is_woken = True
-            io.later(self._result_timeout_ns * 1e-9 + 0.001, self._node.handle.wake)
+        goal_id = bytes(goal_handle.goal_id.uuid)
+        self._expiry_ns[goal_id] = self._now_ns() + self._result_timeout_ns
+        self._node.handle.is_woken = True
+        io.later(self._result_timeout_ns * 1e-9 + 0.001, self._node.handle.wake)
 
     def register_handle_accepted_callback(
         self, handle_accepted_callback: Callable[[ServerGoalHandle], Any] | None

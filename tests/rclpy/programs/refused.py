@@ -3,6 +3,7 @@
 
 import rclpy
 from geometry_msgs.msg import PointStamped
+from rclpy.action import ActionServer
 from rclpy.clock import JumpThreshold, ROSClock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
@@ -30,6 +31,7 @@ from rclpy.time import Time
 from rclpy.waitable import NumberOfEntities
 from std_msgs.msg import Int32, String
 from std_srvs.srv import Trigger
+from test_msgs.action import Fibonacci
 from test_msgs.msg import BasicTypes
 
 
@@ -92,6 +94,8 @@ for error in (
     print(error.args, vars(error))
 for factor in (float("nan"), float("inf"), float("-inf"), 1e300):
     tried(factor, lambda factor: Duration(seconds=1) * factor, factor)
+for sec in (-1, float("nan"), float("inf"), 1e30):
+    tried(sec, ActionServer, node, Fibonacci, "f", print, result_timeout=sec)
 print(NumberOfEntities(1, 2) + NumberOfEntities(num_events=3))
 for name in ("NodeNameNonExistentError", "UnsupportedEventTypeError", "TimerCancelledError"):
     print(name, getattr(rclpy_implementation, name).__mro__[1].__name__)
