@@ -253,6 +253,10 @@ def test_it_runs(arm: Path) -> None:
             "its target_action is no process",
         ),
         ("LogInfo(msg=LocalSubstitution('event.reason'))", "has no attribute 'event'"),
+        (
+            "EmitEvent(event=ShutdownProcess(process_matcher=print))",
+            "process_matcher is known as matches_action(PROCESS) alone",
+        ),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
         ("LogInfo(msg=PythonExpression(['open(1)']))", "it has open, which is not computed here"),
         (
@@ -279,6 +283,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
         "from launch.actions import *\n"
         "from launch.actions import OpaqueCoroutine, UnregisterEventHandler\n"
         "from launch.event_handlers import OnProcessExit, OnShutdown\n"
+        "from launch.events.process import ShutdownProcess; "
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"
         "from launch_ros.actions import *\n"
@@ -547,6 +552,41 @@ def test_a_process_is_respawned_as_often_as_asked(arm: Path) -> None:
     done = launch(arm, "again.launch.py", "--dry-run")
     assert "    restart: always\n" in done.stdout
     assert "    restart: always, 2 times at most\n" in done.stdout
+
+
+ENDED = """
+    from launch import LaunchDescription
+    from launch.actions import EmitEvent, ExecuteProcess, RegisterEventHandler, Shutdown
+    from launch.conditions import IfCondition
+    from launch.event_handlers import OnProcessExit, OnProcessStart
+    from launch.events import matches_action
+    from launch.events.process import ShutdownProcess, SignalProcess
+
+    def end(action):
+        return EmitEvent(event=ShutdownProcess(process_matcher=matches_action(action)))
+
+    def generate_launch_description():
+        one, two, off = (
+            ExecuteProcess(cmd=['sleep', '1000'], name=name, condition=IfCondition(there))
+            for name, there in (('one', '1'), ('two', '1'), ('off', '0')))
+        terminate = EmitEvent(event=SignalProcess(
+            signal_number='SIGTERM', process_matcher=matches_action(two)))
+        return LaunchDescription([
+            one, two, off, end(off),
+            RegisterEventHandler(OnProcessStart(target_action=one, on_start=[end(one)])),
+            RegisterEventHandler(OnProcessExit(target_action=one, on_exit=[terminate])),
+            RegisterEventHandler(OnProcessExit(
+                target_action=two, on_exit=[Shutdown(reason='both have ended')])),
+        ])
+"""
+
+
+@pytest.mark.usefixtures("default_port")
+def test_an_event_ends_a_process(arm: Path) -> None:
+    write(arm, {"ended.launch.py": ENDED})
+    done = launch(arm, "ended.launch.py")
+    assert "one: killed by SIGINT; the others go on" in done.stderr
+    assert "two: killed by SIGTERM; the launch ends" in done.stderr
 
 
 @pytest.mark.usefixtures("default_port")

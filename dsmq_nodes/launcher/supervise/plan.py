@@ -184,17 +184,19 @@ class LaunchEvent:
 
 @dataclass(frozen=True)
 class Reaction:
-    """The lines, processes and end that follow from an event.
+    """The lines, processes, signals and end that follow from an event.
 
     Attributes:
         lines: lines to show.
         processes: processes to start; none is started while the launch ends.
         ends: why the launch ends; None: it goes on.
+        signals: processes to signal, each with the signal.
     """
 
     lines: tuple[str, ...] = ()
     processes: tuple[ProcessPlan, ...] = ()
     ends: str | None = None
+    signals: tuple[tuple[str, int], ...] = ()
 
 
 class Reactions(Protocol):

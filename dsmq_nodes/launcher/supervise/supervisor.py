@@ -410,6 +410,10 @@ class Supervisor:
             self._output.add(plan.name)
             self.members[plan.name] = self._member_of(plan)
             self._begin(self.members[plan.name])
+        for name, number in reaction.signals:
+            member = self.members.get(name)
+            if member is not None and member.pid and member.process is not None:
+                member.process.send_signal(signal.Signals(number))
         return False
 
     def _show_reaction(self, reaction: Reaction) -> None:

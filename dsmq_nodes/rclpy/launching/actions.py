@@ -64,8 +64,6 @@ _INSTEAD: Final = {
     "OpaqueCoroutine": "is not there: write an OpaqueFunction, or start a program that awaits",
     "UnregisterEventHandler": "is not there: give the handler handle_once=True, or a function that "
     "returns None from then on",
-    "SignalProcess": "is not there: let the program end by itself, or use Shutdown",
-    "ShutdownProcess": "is not there: let the program end by itself, or use Shutdown",
 }
 
 

@@ -133,6 +133,7 @@ class Visit:
         is_shutdown: whether it is about to end.
         locals: the event that is handled, as `event`.
         lines: the lines that the handlers of an event print.
+        signals: the processes that they signal, each with the signal.
         ends: the reason for which they end the launch; None: they do not.
     """
 
@@ -163,6 +164,7 @@ class Visit:
         self.reasons: dict[str, str] = {}
         self.locals = SimpleNamespace()
         self.lines: list[str] = []
+        self.signals: list[tuple[str, int]] = []
 
     @property
     def launch_configurations(self) -> dict[str, str]:

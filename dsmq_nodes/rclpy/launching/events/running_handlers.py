@@ -77,7 +77,7 @@ class RunningHandlers:
             LaunchFileError: a function raises, or an action that follows cannot be carried out.
         """
         context = self._context
-        context.is_running, context.lines = True, []
+        context.is_running, context.lines, context.signals = True, [], []
         known = len(context.processes)
         is_program = event.process in context.programs
         if event.what == "started" and is_program and not self.reads(event.process):
@@ -93,7 +93,8 @@ class RunningHandlers:
             problems, context.problems = context.problems, []
             raise LaunchFileError(self._name, problems)
         ends = None if context.ends == before else context.ends
-        return Reaction(tuple(context.lines), tuple(context.processes[known:]), ends)
+        started = context.processes[known:]
+        return Reaction(tuple(context.lines), tuple(started), ends, tuple(context.signals))
 
     def _call(self, registered: _Registered, event: LaunchEvent) -> None:
         (handler, place, around), context = registered, self._context

@@ -6,5 +6,6 @@ from dsmq_nodes.rclpy.launching.events.event_handlers import (
     ProcessIO,
     ProcessStarted,
 )
+from dsmq_nodes.rclpy.launching.events.stopping import ShutdownProcess, SignalProcess
 
 __getattr__ = unknown_names("launch.events.process")

@@ -1,0 +1,41 @@
+"""The events that signal a process: they are carried out while the launch runs."""
+
+import signal
+import sys
+from dataclasses import KW_ONLY
+from typing import Any
+
+from dsmq_nodes.rclpy.launching.actions import Action
+from dsmq_nodes.rclpy.launching.events.event_handlers import OnProcessExit, RegisterEventHandler
+from dsmq_nodes.rclpy.launching.programs import ExecuteProcess
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
+from dsmq_nodes.rclpy.launching.visiting import Visit
+
+
+class SignalProcess(Action):
+    """The event that sends a signal to a process."""
+
+    _: KW_ONLY
+    signal_number: Any
+    process_matcher: Any
+
+    def act(self, context: Visit) -> None:
+        """Signal the process, or do so when a process has ended that waits for event and delay."""
+        target = getattr(self.process_matcher, "target_action", None)
+        if target is None or not hasattr(target, "process"):
+            raise SubstitutionError("process_matcher is known as matches_action(PROCESS) alone")
+        if context.is_running and not context.around.delay_sec:
+            number = self.signal_number
+            number = signal.Signals[number] if isinstance(number, str) else number
+            context.signals.append((target.process, number))
+        elif target.process:
+            waits = ExecuteProcess(cmd=[sys.executable, "-c", ""], name=f"{target.process}-signal")
+            waits.visit(context)
+            then = OnProcessExit(target_action=waits, on_exit=lambda *_: self)
+            RegisterEventHandler(then).visit(context)
+
+
+class ShutdownProcess(SignalProcess):
+    """The event that ends a process, by SIGINT."""
+
+    signal_number: Any = "SIGINT"
