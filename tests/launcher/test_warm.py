@@ -239,6 +239,22 @@ def asleep(launch: Launch) -> int:
     return launch.pid_of("a")
 
 
+BUILT = """
+import sys
+
+services = sys.modules["dsmq_nodes.graph.parameters.parameter_services"]
+print("built", services.SetParameters.Request.__pydantic_complete__)
+"""
+
+
+def test_a_forked_node_imports_nothing_at_the_first_call_of_its_parameters(tmp_path: Path) -> None:
+    """It took 0.2 s on a small computer, in which a controller stood still."""
+    path = write(tmp_path, "- {name: a, exec: [python, told.py]}\n", told=BUILT)
+    with launched(path) as launch:
+        launch.wait_for("built True")
+        launch.end()
+
+
 def test_nothing_depends_on_the_warm_process(tmp_path: Path) -> None:
     with launched(sleepers(tmp_path)) as launch:
         a, b, warm = asleep(launch), launch.pid_of("b"), launch.warm_pid()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 import dsmq_nodes.graph.links.shared_rings
+import dsmq_nodes.graph.parameters.parameter_services
 import dsmq_nodes.graph.run
 import dsmq_nodes.messages.geometry
 import dsmq_nodes.messages.sensor
