@@ -138,6 +138,9 @@ def package(
     """List the types of a package."""
     names = standard_interfaces()
     found = [each for each in names if each.startswith(f"{name}/")]
+    if there := PACKAGES.find(name):
+        files = (file for kind in PARTS for file in sorted(there.folder.glob(f"{kind}/*.{kind}")))
+        found = found or [f"{name}/{file.parent.name}/{file.stem}" for file in files]
     if not found:
         raise unknown("package", name, {each.partition("/")[0] for each in names})
     kinds = _kinds(messages=messages, services=services, actions=actions)

@@ -1,20 +1,20 @@
-"""`dsmq-nodes interface import`: packages that refer to what is not there."""
+"""`dsmq-nodes interface import` and `package`: packages of ROS that are found from here."""
 
 from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.cli.interface import import_
+from dsmq_nodes.cli.interface import import_, package
 from dsmq_nodes.errors import CommandError
 
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package of interfaces, and one without."""
-    for package in ("arm_msgs", "driver"):
-        folder = tmp_path / package
+    for name in ("arm_msgs", "driver"):
+        folder = tmp_path / name
         folder.mkdir()
-        (folder / "package.xml").write_text(f"<package><name>{package}</name></package>")
+        (folder / "package.xml").write_text(f"<package><name>{name}</name></package>")
     (tmp_path / "arm_msgs/msg").mkdir()
     (tmp_path / "arm_msgs/msg/Arm.msg").write_text("Joint[] joints\ndriver/Motor motor\n")
     monkeypatch.chdir(tmp_path)
@@ -50,3 +50,14 @@ def test_a_folder_whose_name_would_be_code_is_refused(workspace: Path) -> None:
     (workspace / 'a"""/Arm.msg').write_text("int32 a\n")
     with pytest.raises(CommandError, match="is no name of a type"):
         import_(['a"""/Arm.msg'], output=Path("arm.py"))
+
+
+def test_the_types_of_a_package_that_is_found_from_here_are_listed(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "arm_msgs/srv").mkdir()
+    (workspace / "arm_msgs/srv/Home.srv").write_text("---\n")
+    package("arm_msgs")
+    package("arm_msgs", services=True)
+    arm, home = "arm_msgs/msg/Arm", "arm_msgs/srv/Home"
+    assert capsys.readouterr().out.splitlines() == [arm, home, home]
