@@ -295,7 +295,8 @@ class Executor:
         for node in nodes:
             handle = node.handle
             if handle.is_woken or handle.had_ready:
-                handle.is_woken = handle.had_ready = False  # first: a wake may come meanwhile
+                # First, since a wake may come meanwhile. A Ctrl-C may come, too: it is asked again.
+                handle.is_woken, handle.had_ready = False, True
                 asked.append(node)
         found = [
             (each, node)
@@ -309,8 +310,9 @@ class Executor:
                 for each in tuple(kind):
                     if each.handle.is_ready():
                         found.append((each, node))  # noqa: PERF401  half the time of a new list
-        for _, node in found:
-            node.handle.had_ready = True
+        ready = [node for _, node in found]
+        for node in (*asked, *ready):
+            node.handle.had_ready = node in ready
         return found
 
     def _wait_set_of(self, waitable: Any, node: Any) -> WaitSet:

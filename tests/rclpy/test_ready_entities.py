@@ -147,6 +147,24 @@ def test_an_action_server_is_asked_until_its_results_have_expired(
     assert executor._ready_entities(nodes) == [(server, nodes[0])]
 
 
+def test_an_interrupt_between_the_wake_and_the_question_loses_no_message(
+    executor: SingleThreadedExecutor,
+) -> None:
+    """A program may catch it, and spin again."""
+
+    class Interrupted(Entity):
+        def is_ready(self) -> bool:
+            if super().is_ready() and self.asked == 1:
+                raise KeyboardInterrupt
+            return self.ready
+
+    entity = Interrupted(is_ready=True)
+    nodes = [node(subscriptions=[entity])]
+    with pytest.raises(KeyboardInterrupt):
+        executor._ready_entities(nodes)
+    assert executor._ready_entities(nodes) == [(entity, nodes[0])]
+
+
 def test_messages_that_two_threads_put_at_once_wake_the_executor() -> None:
     put: list[str] = []
     woken: list[list[str]] = []
