@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.router.router import Router
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreError, StoreFullError
 from tests.dsmq.conftest import Start
@@ -114,6 +117,54 @@ def test_on_a_full_disk_the_oldest_messages_go_and_puts_go_on(
     status, said = broker.end()
     assert status == 0
     assert said.count("the disk of the store is full, with ") == 1
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_on_a_disk_that_fails_a_store_goes_on_in_memory(
+    is_readable: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each put was refused, a pressed emergency stop too, until the broker was started again."""
+    store = Store(tmp_path / "queue.db", budget_bytes=600_000)
+    log, latched = store.log("t"), store.log("map")
+    store.set_latched(latched, 1)
+    for number in range(3):
+        store.append(log, b"%d" % number, 0.0)
+    store.append(latched, b"here", 0.0)
+    store.commit()
+    database = store._rows.database
+    if is_readable:
+        database.execute("PRAGMA query_only = ON")  # each write fails as on a read-only disk
+    else:
+        database.set_progress_handler(lambda: 1, 1)  # each statement fails
+    for number in range(3, 6):
+        assert store.append(log, b"%d" % number, 0.0) == number + 1
+        store.commit()
+    found = [int(frame) for _, frame in store.read(log, 0)]
+    assert found == list(range(log.first_id - 1, 6)) == list(range(0 if is_readable else 3, 6))
+    assert [frame for _, frame in store.read(latched, 0)] == [b"here"] * is_readable
+    assert not store.durable
+    (told,) = caplog.messages
+    assert told.startswith("the disk of the store fails (")
+    for _ in range(100):
+        store.append(log, b"x" * 10_000, 1.0)
+        store.commit()
+    assert 500_000 < store.stored_bytes <= 600_000
+    store.expire(1000.0)
+    store.close()
+
+
+def test_what_waited_for_a_disk_that_fails_is_delivered(tmp_path: Path) -> None:
+    store = Store(tmp_path / "queue.db")
+    router, peer = Router(store), ConnectedPeer("it")
+    router.connect(peer, 0.0)
+    for text in ('"hello", "topic": "", "version": 1', '"subscribe", "topic": "t"'):
+        router.handle(peer, wire.decode_request(b'{"action": %s}' % text.encode()), 0.0)
+    store._rows.database.execute("PRAGMA query_only = ON")
+    put = b'{"action": "put", "topic": "t", "message": "here", "ack": 7}'
+    said = router.handle(peer, wire.decode_request(put), 0.0)
+    said += router.commit()
+    assert [wire.decode_reply(frame[23:]).event for _, frame in said] == ["message", "ack"]
+    store.close()
 
 
 def test_when_a_disk_has_room_again_a_store_keeps_as_much_as_before(small_disk: Path) -> None:

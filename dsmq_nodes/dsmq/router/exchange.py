@@ -53,11 +53,11 @@ class Exchange:
         """
         awaiting_commit, self.awaiting_commit = self.awaiting_commit, []
         replies: Replies = []
+        durable = self._store.durable  # when these were appended: a disk that fails ends it
         try:
             self._store.commit()
         except StoreFullError as error:
             return _refusals(awaiting_commit, str(error))
-        durable = self._store.durable
         for put in awaiting_commit:
             if durable:
                 replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)

@@ -102,6 +102,14 @@ class Rows:
         rows = [(number << _ID_BITS | id_, seq, frame) for number, id_, seq, frame in messages]
         self.database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
 
+    def copy_messages(self, source: "Rows") -> bool:
+        """Add all messages of another database; add none and return False if it fails."""
+        with contextlib.suppress(sqlite3.OperationalError), self.transaction():
+            found = source.database.execute("SELECT * FROM message")
+            self.database.executemany("INSERT INTO message VALUES (?, ?, ?)", found)
+            return True
+        return False
+
     def scan(self, number: int, first_id: int, stop_id: int) -> sqlite3.Cursor:
         """Return a topic's messages with ids of a range, in order: seq, number, id, frame."""
         return self._execute(_SCAN, (number, *_keys(number, first_id, stop_id)))

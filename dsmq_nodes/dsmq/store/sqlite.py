@@ -19,6 +19,8 @@ On a full disk the budget becomes a little less than what is stored, until the d
 messages go before their time, and new ones take their pages. The reserve file beside the
 database is freed then, so that SQLite has room to delete. Puts are refused only where that is not
 enough.
+
+On a disk that fails, or becomes read-only, the store goes on in memory.
 """
 
 import contextlib
@@ -293,7 +295,7 @@ class Store:
                 for log, message_id, _, _ in reversed(pending):
                     log.last_id = message_id - 1
                 if not self._lower_budget():
-                    raise StoreFullError(f"the broker's store has no room: {error}") from error
+                    self._go_on_in_memory(error)
                 self.last_seq += len(pending)
                 for log, message_id, _, _ in pending:
                     log.last_id = message_id
@@ -305,19 +307,47 @@ class Store:
         """Delete the oldest messages, since the disk is full; return whether there were any."""
         if self._reserve is None:
             return False
-        before_bytes = self.stored_bytes
-        if self.budget_bytes == self._usual_budget_bytes:
+        before_bytes, was_usual = self.stored_bytes, self.budget_bytes == self._usual_budget_bytes
+        with contextlib.suppress(sqlite3.OperationalError):  # the disk is not full, but fails
+            most_bytes = self._reserve.make_room(self._rows.database)
+            # A batch that does not fit into this does not cost all older messages.
+            self.budget_bytes = max(before_bytes * 7 // 8, most_bytes // 4)
+            self._drop_slots(float("-inf"))
+            self._release()
+        is_lower = self.stored_bytes < before_bytes
+        if is_lower and was_usual:
             logger.warning(
                 "the disk of the store is full, with %.1f MiB of messages: until it has room "
                 "again, some go before their time",
                 before_bytes / (1 << 20),
             )
-        most_bytes = self._reserve.make_room(self._rows.database)
-        # A batch that does not fit into this does not cost all older messages.
-        self.budget_bytes = max(before_bytes * 7 // 8, most_bytes // 4)
-        self._drop_slots(float("-inf"))
-        self._release()
-        return self.stored_bytes < before_bytes
+        return is_lower
+
+    def _go_on_in_memory(self, error: sqlite3.OperationalError) -> None:
+        """Leave a disk that fails; take along the messages, if it gives them and they fit.
+
+        Raises:
+            StoreFullError: it does not fail, it is full.
+        """
+        if not self.durable or error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StoreFullError(f"the broker's store has no room: {error}") from error
+        logger.error(
+            "the disk of the store fails (%s): messages are in memory alone from now on; mend the "
+            "disk, then start the broker again",
+            error,
+        )
+        failed, self._rows = self._rows, Rows(None, 0)
+        self._reserve, self.durable = None, False
+        self.budget_bytes = self._usual_budget_bytes = min(self._usual_budget_bytes, BUDGET_BYTES)
+        self._changed.clear()
+        fits = self.stored_bytes <= self.budget_bytes
+        if not (fits and self._rows.copy_messages(failed)):
+            self._slots, self._held_bytes = Retention(self.ttl_sec, self.budget_bytes), 0
+            for log in self.logs.values():
+                log.first_id, log.due_seq = log.last_id + 1, 0
+                log.held_to = log.held_bytes = 0
+        with contextlib.suppress(sqlite3.OperationalError):
+            failed.close()
 
     def _count(self, rows: list[tuple[StoredLog, int, bytes, float]], seq: int) -> None:
         """Add the written rows after `seq` to their slots."""
