@@ -19,7 +19,7 @@ from typing import Final
 _ENDS: Final = tuple(
     signal.Signals[name]
     for name in (
-        *("SIGALRM", "SIGIO", "SIGPROF", "SIGPWR", "SIGSTKFLT"),
+        *("SIGALRM", "SIGIO", "SIGPIPE", "SIGPROF", "SIGPWR", "SIGSTKFLT"),
         *("SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGXCPU"),
     )
     if name in signal.Signals.__members__
@@ -39,7 +39,8 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 def unhandled_signals() -> tuple[signal.Signals, ...]:
     """Return the signals of alarms, limits and users that would end this process at once.
 
-    The kernel knows them (Linux); Python does not know handlers in C, such as faulthandler's.
+    SIGPIPE is one of them where a program has undone that Python ignores it. The kernel knows them
+    (Linux); Python does not know handlers in C, such as faulthandler's.
     """
     with contextlib.suppress(OSError):
         status = Path("/proc/self/status").read_text("ascii", "replace")

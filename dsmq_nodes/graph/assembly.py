@@ -7,6 +7,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import call
+from threading import Thread
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -340,9 +341,9 @@ class NodeKit:
         """Stop an overdue actuator while nobody spins the node; runs in another thread."""
         self.safe_state.check_from_thread("no command can be noticed while nobody spins the node")
 
-    def stop_in_thread(self, why: str) -> None:
-        """Enter the safe state in another thread."""
-        self.safe_state.enter_in_thread(why)
+    def stop_in_thread(self, why: str = "") -> Thread:
+        """Enter the safe state in another thread, and return that."""
+        return self.safe_state.enter_in_thread(why)
 
     def shut_down(self) -> None:
         """End the spinning in another thread, now or later."""

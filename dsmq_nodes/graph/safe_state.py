@@ -212,14 +212,16 @@ class SafeState:
             self._stood_at = place
             self._call_in_thread()
 
-    def enter_in_thread(self, why: str) -> None:
-        """Enter it in a thread of its own, since the hook may hang there, too."""
+    def enter_in_thread(self, why: str) -> threading.Thread:
+        """Enter it in a thread of its own, since the hook may hang there too; log `why`, if any."""
         try:
             for each in self.actuators:
                 each.halt_from_thread()
         finally:  # even if there is no memory to cancel a coroutine
             self._call_in_thread()
-        log_in_thread(self._log_error, f"{why}: entering the safe state in another thread")
+        if why:
+            log_in_thread(self._log_error, f"{why}: entering the safe state in another thread")
+        return self._caller
 
     def _call_in_thread(self) -> None:
         enter = partial(self._enter_by, run_hook_here)

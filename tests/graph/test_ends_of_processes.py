@@ -4,9 +4,11 @@ import signal
 import sys
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from tests.support.programs import Program
+from tests.support.waiting import until
 
 Programs = Callable[[str], Program]
 
@@ -35,6 +37,7 @@ async def main():
 """
 BY_HAND = "robot = Robot()\nwhile True: spin_once(robot, timeout_sec=0.1)"
 ASYNC = "asyncio.run(main())"
+PIPED = "signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `| head` ends it in silence\n"
 # The kernel cuts a process's name after 15 bytes, which may be within a letter.
 NAMED = "import ctypes\nctypes.CDLL(None).prctl(15, 'robotersteuer-ö'.encode()[:15], 0, 0, 0)\n"
 
@@ -62,6 +65,7 @@ def said(program: Program) -> list[str]:
         (BY_HAND, signal.SIGPROF),
         (BY_HAND, signal.SIGSTKFLT),
         (NAMED + BY_HAND, signal.SIGXCPU),
+        (PIPED + BY_HAND, signal.SIGPIPE),
     ],
 )
 @pytest.mark.usefixtures("broker")
@@ -75,6 +79,24 @@ def test_a_signal_ends_a_node_that_is_not_run_by_run(
     program.send(number)  # nothing breaks into the safe state
     assert program.wait() == 128 + number
     assert said(program) == ["stopping", "safe"]
+
+
+# In a group of its own: the kernel freezes no group whose parents are in it or gone.
+@pytest.mark.parametrize("main", ["run(Robot)", BY_HAND, ASYNC])
+@pytest.mark.usefixtures("broker")
+def test_a_node_that_ctrl_z_freezes_is_made_safe_before(programs: Programs, main: str) -> None:
+    program = programs(robot("os.setpgid(0, 0)\n" + main, stopping_sec=0.1))
+    process = psutil.Process(program.process.pid)
+    for _ in range(2):
+        program.wait_for("ticking")
+        program.send(signal.SIGTSTP)
+        program.wait_for("safe")
+        until(lambda: process.status() == psutil.STATUS_STOPPED, "it to be frozen")
+        program.send(signal.SIGCONT)
+    program.wait_for("ticking")
+    program.send(signal.SIGTERM)
+    program.wait()
+    assert said(program) == ["stopping", "safe"] * 3
 
 
 @pytest.mark.usefixtures("broker")

@@ -3,7 +3,8 @@
 A node ends when it is destroyed, or with its process; until then it is kept alive, even when the
 program has dropped it. By default SIGTERM and a closed terminal would end a process at once. If the
 program does not handle them, they end it as `sys.exit` does, and no signal interrupts the hooks of
-the end. The same holds for signals of alarms, limits and users.
+the end. The same holds for signals of alarms, limits and users. Ctrl-Z freezes a process: its nodes
+enter their safe state first.
 """
 
 import atexit
@@ -15,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Container, Iterator
 from types import FrameType
 from typing import Any, Final, Protocol
@@ -36,8 +38,8 @@ class Endable(Protocol):
     def destroy(self) -> None:
         """Do the same by the class's own `destroy_node`, for a whole node."""
 
-    def stop_in_thread(self, why: str) -> None:
-        """Enter the safe state in another thread."""
+    def stop_in_thread(self, why: str = "") -> threading.Thread:
+        """Enter the safe state in another thread, and return that."""
 
     def shut_down(self) -> None:
         """End its spinning in another thread, now or later: Python's end awaits that thread."""
@@ -55,6 +57,11 @@ class Endable(Protocol):
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
+_FREEZING: Final = tuple(  # Ctrl-Z, and the use of a terminal by a program in its background
+    signal.Signals[name]
+    for name in ("SIGTSTP", "SIGTTIN", "SIGTTOU")
+    if name in signal.Signals.__members__
+)
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
 _RESERVE_BYTES: Final = 4 << 20  # never written, so that they take no memory but addresses
@@ -71,10 +78,11 @@ memory_reserve: Final[list[mmap.mmap]] = []
 def track(node: Endable) -> None:
     """Keep a node until it has ended; it ends with the process at the latest."""
     _end_with_a_worker(os.getpid())
-    for number in (*ending_signals(), *unhandled_signals()):
+    handlers = dict.fromkeys((*ending_signals(), *unhandled_signals()), _exit_by_signal)
+    for number, handler in (handlers | dict.fromkeys(_FREEZING, _freeze_by_signal)).items():
         with contextlib.suppress(ValueError):  # in another thread than the main one
             if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, _exit_by_signal)
+                signal.signal(number, handler)
                 _taken.add(number)
     let_wake()
     reserve_memory()
@@ -98,6 +106,18 @@ def _exit_by_signal(number: int, frame: FrameType | None) -> None:
     """End the process with the exit status of a signal, as a shell reports it."""
     _exit_signals.append(number)
     interrupt(SystemExit(128 + number), frame)
+
+
+def _freeze_by_signal(number: int, _: FrameType | None) -> None:
+    """Enter the safe state of all nodes, and freeze until the process is continued."""
+    entering = [node.stop_in_thread() for node, _ in [*_alive.values()]]
+    until_sec = time.monotonic() + HANGS_SEC
+    for thread in entering:
+        with contextlib.suppress(RuntimeError):  # it could not be started: this one has entered it
+            thread.join(max(0.0, until_sec - time.monotonic()))
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    signal.signal(number, _freeze_by_signal)
 
 
 @contextlib.contextmanager
