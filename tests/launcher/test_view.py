@@ -157,3 +157,36 @@ def test_what_came_while_a_terminal_was_stopped_is_shown_when_it_goes_on(launch_
         terminal.key(b"\x11")  # Ctrl-Q
         terminal.drawn = b""
         terminal.until(lambda: TABLE.search(terminal.text) and terminal.text.count(b"chat") > 50)
+
+
+IN_THE_BACKGROUND = """\
+import fcntl, os, pty, signal, termios
+from dsmq_nodes.launcher.watch.keys import single_keys
+os.setsid()
+_, terminal = pty.openpty()
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # as a shell does
+has_begun, may_end = os.pipe(), os.pipe()
+job = os.fork()
+if not job:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(terminal, os.getpgrp())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    with single_keys(terminal):
+        os.write(has_begun[1], b"!")
+        os.read(may_end[0], 1)
+    os._exit(0)
+os.read(has_begun[0], 1)
+os.tcsetpgrp(terminal, os.getpgrp())
+os.write(may_end[1], b"!")
+_, status = os.waitpid(job, os.WUNTRACED)
+print("ended" if os.WIFEXITED(status) else "frozen")
+if os.WIFSTOPPED(status):
+    os.kill(job, signal.SIGKILL)
+"""
+
+
+def test_a_launch_that_ends_in_the_background_is_not_frozen_by_its_terminal() -> None:
+    """As after Ctrl-Z and `kill %1`."""
+    done = processes.run([sys.executable, "-c", IN_THE_BACKGROUND], capture_output=True, text=True)
+    assert done.stdout == "ended\n"

@@ -60,7 +60,8 @@ def single_keys(fd: int) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError, termios.error):  # it may be gone
-            termios.tcsetattr(fd, termios.TCSANOW, before)
+            if not in_background(fd):  # there the mode is the shell's, and setting it would freeze
+                termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
 def read_keys(fd: int) -> bytes:
@@ -69,6 +70,13 @@ def read_keys(fd: int) -> bytes:
         return os.read(fd, 64)
     except OSError:
         return b""
+
+
+def in_background(fd: int) -> bool:
+    """Whether a file is the terminal of this process, and other processes are in its foreground."""
+    with contextlib.suppress(OSError):
+        return os.tcgetpgrp(fd) != os.getpgrp()
+    return False
 
 
 def in_foreground(fd: int) -> bool:
