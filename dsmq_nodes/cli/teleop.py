@@ -1,8 +1,10 @@
 """`dsmq-nodes teleop`: driving by the keys of this terminal."""
 
 import contextlib
+import signal
 import sys
 import termios
+import tty
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -18,7 +20,7 @@ from dsmq_nodes.devices.teleop.keyboard_teleop import (
 )
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.run import run
-from dsmq_nodes.launcher.watch.keys import single_keys
+from dsmq_nodes.launcher.watch.keys import in_background, single_keys
 
 app = new_app(
     "Drive a robot, or move an arm, by the keys of a terminal. It moves while one is held.",
@@ -62,16 +64,24 @@ def arm(
 
 @contextlib.contextmanager
 def _single_keys(help_text: str) -> Iterator[None]:
-    """Deliver each key at once, without echo.
+    """Deliver each key at once, without echo, also after Ctrl-Z and `fg`.
 
     Raises:
         CommandError: there is no terminal.
     """
     if not sys.stdin.isatty():
         raise CommandError("teleop reads keys: start it in a terminal")
-    with single_keys(sys.stdin.fileno()):
-        mode = termios.tcgetattr(sys.stdin)
-        mode[0] &= ~termios.IXON  # Ctrl-S, which stops a terminal, is a key here
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
+    fd = sys.stdin.fileno()
+
+    def set_mode(*_: object) -> None:
+        if not in_background(fd):
+            tty.setcbreak(fd, termios.TCSANOW)
+            mode = termios.tcgetattr(fd)
+            mode[0] &= ~termios.IXON  # Ctrl-S, which stops a terminal, is a key here
+            termios.tcsetattr(fd, termios.TCSANOW, mode)
+
+    with single_keys(fd):
+        set_mode()
+        signal.signal(signal.SIGCONT, set_mode)
         print(help_text, flush=True)
         yield

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import sys
 import termios
 import time
@@ -19,7 +20,14 @@ from dsmq_nodes.messages import Bool, JointState, Joy, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.testing.servo_bus import FakeServoBus
 from tests.support.processes import Popen
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
+
+IN_A_TERMINAL_OF_ITS_OWN = """\
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @pytest.fixture
@@ -140,6 +148,34 @@ def test_a_key_of_other_programs_stops_a_base_and_is_answered_with_what_ends_it(
     assert seen[-1].linear.x > 0, "it goes on"
 
 
+def test_keys_that_a_network_held_up_drive_no_longer_than_a_moment(graph: Graph, keys: Any) -> None:
+    end, press = keys
+    graph.add(lambda: KeyboardDrive(end))
+    seen = graph.observe(Twist, "cmd_vel")
+    graph.run_for(1.0)
+    press("i" * 30)  # held for a second, and released: then the cable was plugged in again
+    graph.run_for(0.01)
+    press("i" * 8)
+    graph.run_for(0.06)
+    assert not any(each.linear.x for each in seen)
+    graph.run_for(0.3)
+    press("i")
+    graph.run_for(0.06)
+    assert seen[-1].linear.x > 0, "pressed again"
+
+
+def test_a_base_stops_before_ctrl_z_freezes_what_drives_it(graph: Graph, keys: Any) -> None:
+    end, press = keys
+    node = graph.add(lambda: KeyboardDrive(end))
+    seen = graph.observe(Twist, "cmd_vel")
+    press("i")
+    graph.run_for(0.06)
+    assert seen[-1].linear.x > 0
+    node.enter_safe_state()
+    graph.run_for(0.01)
+    assert [each.linear.x for each in seen[-3:]] == [0, 0, 0]
+
+
 def test_the_end_of_the_terminal_stops_a_base(graph: Graph) -> None:
     end, hand = os.pipe()
     graph.add(lambda: KeyboardDrive(end))
@@ -258,6 +294,25 @@ def test_a_pad_moves_an_arm(graph: Graph, tmp_path: Path) -> None:
     graph.run_for(1.0)
     change = [now - before for now, before in zip(robot.position, begin, strict=True)]
     assert change == pytest.approx([0.5, 0, 0, 0, 0, -0.5], abs=0.2)
+
+
+def test_keys_count_at_once_also_after_ctrl_z_and_fg() -> None:
+    with BrokerProcess() as broker:
+        end, slave = pty.openpty()
+        before = termios.tcgetattr(slave)
+        address = "{}:{}".format(*broker.address)
+        words = [sys.executable, "-m", "dsmq_nodes", "teleop", "drive", "--broker", address]
+        command = [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, *words]
+        with Popen(command, stdin=slave, stdout=slave, stderr=slave) as process:
+            until(lambda: not termios.tcgetattr(slave)[3] & termios.ICANON, "single keys")
+            until(lambda: b"Escape or Ctrl-C ends" in os.read(end, 4096), "the help")
+            termios.tcsetattr(slave, termios.TCSANOW, before)  # as a shell does after Ctrl-Z
+            process.send_signal(signal.SIGCONT)
+            until(lambda: not termios.tcgetattr(slave)[3] & termios.ICANON, "single keys again")
+            os.write(end, b"\x1b")
+            assert process.wait(PATIENCE_SEC) == 0
+        os.close(end)
+        os.close(slave)
 
 
 def test_the_command_in_a_terminal() -> None:

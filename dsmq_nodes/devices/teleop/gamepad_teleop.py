@@ -79,7 +79,7 @@ class GamepadTeleop(Node):
         self._control.release()
 
     @override
-    def on_shutdown(self, *_: object) -> None:
+    def enter_safe_state(self) -> None:
         self._control.end()
 
 

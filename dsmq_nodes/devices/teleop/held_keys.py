@@ -5,15 +5,22 @@ the key is released. The first repetition comes after up to 0.66 s (X11; Windows
 next ones at least 10 times a second. A key therefore counts as held for `FIRST_SEC` after it was
 pressed, and for `REPEAT_SEC` after each repetition. A tapped key moves the robot for `FIRST_SEC`;
 space ends that sooner.
+
+Keys that a network or a frozen process held up come all at once, when the hand may be elsewhere. So
+none counts as held after `_BURST` keys in `_BURST_SEC`, which no keyboard repeats, until there was
+no key for `REPEAT_SEC`.
 """
 
 import re
+from collections import deque
 from typing import Final
 
 FIRST_SEC: Final = 0.7
 REPEAT_SEC: Final = 0.25
 REST_SEC: Final = 0.25
 """The longest wait for the rest of a key's sequence, which a network may cut."""
+_BURST: Final = 10
+_BURST_SEC: Final = 0.05
 _ESCAPE: Final = b"\x1b"
 _SEQUENCE: Final = re.compile(rb"\x1b(?:\[\[[A-E]|\[[0-?]*[ -/]*[@-Z\\-~]|O[ -~])")
 _BEGUN: Final = re.compile(rb"\x1b(?:\[\[?|\[[0-?]*[ -/]*|O)?")
@@ -65,10 +72,17 @@ class HeldKeys:
     def __init__(self) -> None:
         """Begin with no key held."""
         self._key = ""
-        self._until_sec = 0.0
+        self._until_sec = self._late_until_sec = 0.0
+        self._pressed_sec: deque[float] = deque(maxlen=_BURST)
 
     def press(self, key: str, now_sec: float) -> None:
         """Store a key that was pressed or repeated."""
+        self._pressed_sec.append(now_sec)
+        is_burst = len(self._pressed_sec) == _BURST and now_sec - self._pressed_sec[0] < _BURST_SEC
+        if is_burst or now_sec < self._late_until_sec:
+            self._late_until_sec = now_sec + REPEAT_SEC
+            self.release()
+            return
         is_repeated = key == self._key and now_sec < self._until_sec
         self._key = key
         self._until_sec = now_sec + (REPEAT_SEC if is_repeated else FIRST_SEC)

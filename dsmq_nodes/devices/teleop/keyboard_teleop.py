@@ -83,7 +83,7 @@ class KeyboardTeleop(Node):
         self._control.release()
 
     @override
-    def on_shutdown(self, *_: object) -> None:
+    def enter_safe_state(self) -> None:
         self._control.end()
 
     async def _read(self) -> None:
