@@ -95,23 +95,16 @@ def test_an_error_names_the_limit_that_it_comes_from(error: Exception, advice: s
     assert bool(found) == bool(advice)
 
 
-def told(cwd: Path, words: str) -> str:
-    """Run a command that ends with status 1; return what it writes."""
-    command = [sys.executable, "-m", "dsmq_nodes", *words.split()]
-    done = processes.run(command, capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == 1, done.stderr
-    return str(done.stderr)
-
-
-@pytest.mark.parametrize("words", ["new ", "bag info ", "bag repair ", "interface import /"])
-def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path, words: str) -> None:
-    text = told(tmp_path, f"{words}{300 * 'x'}{'.msg' * words.endswith('/')}")
-    assert re.fullmatch(r"/?x{300}.*: File name too long\n", text)
+NAME = 300 * "x"  # no file can have it: to ask for one raises, before Python 3.14
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        (f"new {NAME}", f"{NAME}.*: File name too long"),
+        (f"bag info {NAME}", f"{NAME}: (File name too long|there is no such file)"),
+        (f"bag repair {NAME}", f"{NAME}: File name too long"),
+        (f"interface import /{NAME}.msg", f"/{NAME}.msg"),
         ("web --host=", "'' is not a host"),
         ("web --host=a/b", "'a/b' is not a host"),
         ("broker --port 0 --store=", "cannot use . as a store"),
@@ -119,6 +112,8 @@ def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path, words: str
     ],
 )
 def test_a_value_that_cannot_be_is_no_traceback(tmp_path: Path, words: str, complaint: str) -> None:
-    text = told(tmp_path, words)
-    assert complaint in text
-    assert "Traceback" not in text
+    command = [sys.executable, "-m", "dsmq_nodes", *words.split()]
+    done = processes.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode in {1, 2}  # 2: a wrong use of the command line
+    assert re.search(complaint, done.stderr)
+    assert "Traceback" not in done.stderr
