@@ -19,7 +19,7 @@ import psutil
 from tests.support.processes import Popen
 
 DEAF = "import signal as s, time; [s.signal(n, s.SIG_IGN) for n in (1, 2, 15)]; time.sleep(600)"
-UNMARKED = "import subprocess; subprocess.run(['sleep', '600'], env={})"
+UNMARKED = "import os; os.spawnvpe(os.P_WAIT, 'sleep', ['sleep', '600'], {})"
 
 def test_that_does_not_end():
     started = [
