@@ -194,28 +194,37 @@ def test_output_that_cannot_be_written_is_told_in_a_line(
         assert processes.run(words, env=env, stdout=full, stderr=full).returncode == 1
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("closed", "numbers"), [(">&-", "1"), ("2>&-", "2"), ("<&- >&- 2>&-", "012")]
+)
 def test_a_command_does_without_a_stream_that_is_closed(
-    place: Place, talker: str, closed: str
+    place: Place, talker: str, closed: str, numbers: str
 ) -> None:
+    line = f"{shlex.join([sys.executable, '-m', 'dsmq_nodes', '--help'])} {closed}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     for command in (["--help"], ["topic", "list"], ["topic", "echo", talker, "--once"]):
-        done = in_a_shell(place, command, closed)
+        done = without_streams(place, numbers, *command)
         assert (done.returncode, done.stderr) == (0, "")
-    done = in_a_shell(place, ["topic", "echo", "/nosuch"], closed)
-    assert done.returncode == 1
+    assert without_streams(place, numbers, "topic", "echo", "/nosuch").returncode == 1
 
 
-def in_a_shell(place: Place, command: list[str], redirected: str, **env: str) -> Done:
-    words = shlex.join([sys.executable, "-m", "dsmq_nodes", *command])
-    return subprocess.run(
-        f"{words} {redirected}",
-        shell=True,
-        cwd=ROOT,
-        env=place.env(env),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+# As an interpreter is where it begins without these descriptors.
+WITHOUT = """
+import os, runpy, sys
+for number in map(int, sys.argv.pop(1)):
+    os.close(number)
+    name = ("stdin", "stdout", "stderr")[number]
+    setattr(sys, name, None)
+    setattr(sys, f"__{name}__", None)
+runpy.run_module("dsmq_nodes", run_name="__main__", alter_sys=True)
+"""
+
+
+def without_streams(place: Place, numbers: str, *command: str) -> Done:
+    """Run a command without these streams: 0, 1 and 2."""
+    words = [sys.executable, "-c", WITHOUT, numbers, *command]
+    return processes.run(words, cwd=ROOT, env=place.env({}), capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(

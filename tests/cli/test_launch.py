@@ -1,12 +1,15 @@
 """`dsmq-nodes launch`; what a launch does is tested in tests/launcher."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Place
-from tests.cli.test_help import in_a_shell
+from tests.cli.conftest import ROOT, Place
+from tests.cli.test_help import without_streams
+from tests.support import processes
 
 TALKER = """\
 broker: {port: 0}
@@ -104,7 +107,11 @@ def test_a_launch_whose_output_cannot_be_written_goes_on_and_tells_it_once(
     nowhere: Place, file: Path
 ) -> None:
     file.write_text(TALKER)
-    done = in_a_shell(nowhere, ["launch", str(file), "--duration", "3"], ">/dev/full")
+    words = [sys.executable, "-m", "dsmq_nodes", "launch", str(file), "--duration", "3"]
+    with Path("/dev/full").open("w") as full:
+        done = processes.run(
+            words, cwd=ROOT, env=nowhere.env({}), stdout=full, stderr=subprocess.PIPE, text=True
+        )
     what = "cannot be written, No space left on device"
     lines = done.stderr.splitlines()[1:]  # that DSMQ_BROKER is not used
     assert lines[0] == f"[launch] output: {what}; what is not shown is lost"
@@ -113,11 +120,11 @@ def test_a_launch_whose_output_cannot_be_written_goes_on_and_tells_it_once(
     assert (done.returncode, sum(what in line for line in lines)) == (1, 2)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("numbers", ["1", "2", "012"])
 def test_a_launch_does_without_a_stream_that_is_closed(
-    nowhere: Place, file: Path, closed: str
+    nowhere: Place, file: Path, numbers: str
 ) -> None:
     file.write_text(TALKER)
-    done = in_a_shell(nowhere, ["launch", str(file), "--duration", "3"], closed)
+    done = without_streams(nowhere, numbers, "launch", str(file), "--duration", "3")
     assert done.returncode == 0
     assert "Traceback" not in done.stdout + done.stderr

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ import typer
 import yaml
 
 from dsmq_nodes.cli.new import new
-from tests.cli.conftest import ROOT
+from tests.cli.conftest import ROOT, Done
 from tests.launcher.running import launched
+from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +31,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "demo"
 
 
-def in_folder(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def in_folder(folder: Path, *words: str, run: Callable[..., Done] = processes.run) -> Done:
     """Run Python in a folder that knows nothing of this repository but what is installed."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DSMQ_")}
     command = [sys.executable, *words]
-    return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    return run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=PATIENCE_SEC
     )
 
 
@@ -63,7 +66,8 @@ def test_it_is_a_whole_project_and_nothing_has_the_starters_name(project: Path) 
 
 
 def test_it_passes_its_own_test(project: Path) -> None:
-    done = in_folder(project, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    words = ("-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    done = in_folder(project, *words, run=subprocess.run)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
 
@@ -194,5 +198,6 @@ def test_a_name_that_is_no_package_is_a_wrong_use(
 def test_the_starter_itself_is_right() -> None:
     """It is linted and typed with the package; here it is run as it stands."""
     tests = ROOT / "dsmq_nodes" / "cli" / "starter" / "tests"
-    done = in_folder(ROOT, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(tests))
+    words = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
+    done = in_folder(ROOT, *words, str(tests), run=subprocess.run)
     assert done.returncode == 0, done.stdout + done.stderr

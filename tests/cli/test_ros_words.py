@@ -1,6 +1,5 @@
 """Command lines as they are typed for ros2."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from dsmq_nodes.bag import BagWriter, Channel, schema_text
 from dsmq_nodes.cli.ros_words import done_otherwise, in_our_words
 from dsmq_nodes.messages import String
 from tests.cli.conftest import Place
+from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
 
 CHATTER = "std_msgs/msg/String"
@@ -122,7 +122,7 @@ def test_lines_of_ros2_are_understood(mall: Place, line: str) -> None:
 
 def piped(place: Place, given: str, *words: str) -> str:
     """What a command prints that reads from a pipe."""
-    return subprocess.run(
+    printed: str = processes.run(
         [sys.executable, "-m", "dsmq_nodes", *words],
         input=given,
         env=place.env({}),
@@ -131,6 +131,7 @@ def piped(place: Place, given: str, *words: str) -> str:
         timeout=PATIENCE_SEC,
         check=True,
     ).stdout
+    return printed
 
 
 def test_calls_and_goals_read_their_values(mall: Place) -> None:

@@ -93,14 +93,14 @@ def test_includes_of_includes_are_told_at_their_place(tmp_path: Path, times: int
 
 @pytest.mark.slow
 def test_what_many_nodes_share_counts_for_each() -> None:
-    env = ", ".join(f"v{i}: x" for i in range(20_000))
+    env = ", ".join(f"v{i}: x" for i in range(1000))
     (head,) = heads(f"env: {{{env}}}\nnodes:\n  - {{name: t, exec: [echo, x], count: 1000}}")
     assert head.startswith("f:3:5: copies, includes and what they share come to more than")
 
 
 @pytest.mark.slow
 def test_a_file_of_parameters_with_many_sections_counts_for_each_node(tmp_path: Path) -> None:
-    sections = "".join(f"/n{number}: {{ros__parameters: {{x: 1}}}}\n" for number in range(3000))
+    sections = "".join(f"/n{number}: {{ros__parameters: {{x: 1}}}}\n" for number in range(1000))
     (tmp_path / "p.yaml").write_text(sections)
     text = "nodes: [{name: n, exec: [echo], params_file: p.yaml, count: 1000}]"
     (head,) = heads(text, tmp_path)
@@ -116,7 +116,7 @@ def test_a_file_of_too_many_values_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.slow
 def test_no_more_than_so_many_mistakes_are_looked_for() -> None:
-    keys = "\n".join(f"  - {{name: t{i}, exec: [echo], wrong{i}: 1}}" for i in range(5000))
+    keys = "\n".join(f"  - {{name: t{i}, exec: [echo], wrong{i}: 1}}" for i in range(1000))
     assert len(heads(f"nodes:\n{keys}")) == 200
 
 

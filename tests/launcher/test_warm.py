@@ -13,16 +13,23 @@ import pytest
 
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.supervise.process import may_fork
+from tests.launcher import running
 from tests.launcher.running import Launch, gone, launched
-from tests.support.forked import COLD
 from tests.support.processes import suspend
 from tests.support.waiting import PATIENCE_SEC, until
+
+# What a launch starts then, a fork of the tests' own (tests/support/forked.py) starts as others do.
+STARTS_INTERPRETERS = """
+import subprocess
+start = subprocess.Popen._execute_child
+subprocess.Popen._execute_child = start.__globals__.get("_execute", start)
+"""
 
 
 @pytest.fixture(autouse=True)
 def interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launch, its guard and its warm process are no forks of the tests' own."""
-    monkeypatch.setenv(COLD, "1")
+    """The guard of a launch and its warm process are no forks of the tests' own."""
+    monkeypatch.setattr(running, "_LAUNCH", STARTS_INTERPRETERS + running._LAUNCH)
 
 
 # All that a program can see of the process it runs in. Two processes of the same program differ in

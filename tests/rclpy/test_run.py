@@ -722,10 +722,8 @@ rclpy.spin(Waiting())
 
 
 def begun(port: int, tmp_path: Path, *words: str) -> Running:
-    root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", ON_PORT, str(port), *words]
-    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": root}}
-    return Running(command, is_merged=True, **options)
+    return Running(command, is_merged=True, cwd=tmp_path)
 
 
 def test_a_goals_status_may_come_before_its_answer(port: int, tmp_path: Path) -> None:
