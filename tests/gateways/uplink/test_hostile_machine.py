@@ -6,10 +6,11 @@ It harms its own topics at most: others go on, what is refused is told once, and
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -23,7 +24,10 @@ zenoh = pytest.importorskip("zenoh")
 
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer  # noqa: E402
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry  # noqa: E402
-from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import open_session  # noqa: E402
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import (  # noqa: E402
+    ZenohCarrier,
+    open_session,
+)
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config  # noqa: E402
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import offer_key  # noqa: E402
 
@@ -195,3 +199,27 @@ def peak_bytes(pid: int) -> int:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def test_a_flood_takes_little_memory_and_leaves_others_their_turn() -> None:
+    carrier, turns = ZenohCarrier("", {}), list[Callable[[], None]]()
+    received: list[bytes] = []
+    subscribed = Mock()
+    carrier._session = Mock(declare_subscriber=subscribed)
+    carrier._run = turns.append
+    carrier._events = Mock(arrived=lambda _name, _head, text, _sent_sec: received.append(text))
+    carrier.want("r1/odom")
+    arrived = subscribed.call_args.args[1]
+    for number in range(5000):
+        arrived(Mock(payload=Mock(to_bytes=lambda n=number: b"%d" % n), timestamp=None))
+    assert len(turns) == 1
+    most = 0
+    while turns:
+        before = len(received)
+        turns.pop()()
+        most = max(most, len(received) - before)
+    assert most <= 20
+    assert received == [b"%d" % number for number in range(1000)], "the others are holes"
+    arrived(Mock(payload=Mock(to_bytes=lambda: b"later"), timestamp=None))
+    turns.pop()()
+    assert received[-1] == b"later"

@@ -57,6 +57,8 @@ _LARGE_BYTES: Final = 6 * 1024  # what Zenoh accepts at once, with the buffers o
 _NOBODY: Final = "Unable to connect to any of"  # Zenoh's message
 _PATIENCE_SEC: Final = 2.0  # then a missing connection is logged
 _PROBE_SEC: Final = 5.0  # the reason may change
+_MOST_AT_ONCE: Final = 20  # of what others have sent; then this machine's messages have their turn
+_MOST_WAITING: Final = 1000  # messages of a topic; further ones are lost, and counted
 _read_question: Final = json_reader(Question)
 _read_confirmation: Final = json_reader(Confirmation)
 
@@ -143,6 +145,7 @@ class ZenohCarrier:
         self._wanted: dict[str, Any] = {}
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
+        self._is_posted = False  # whether the uplink's thread is about to read it
         self._is_probing = False
         self._is_unreadable_logged = False  # whether an unreadable key was logged
         self._is_closed = False
@@ -271,22 +274,24 @@ class ZenohCarrier:
     # From Zenoh's threads to the uplink's
 
     def _post(self, act: Callable[[], None]) -> None:
-        is_first = not self._inbox
         self._inbox.append(act)
-        if is_first:
+        if not self._is_posted:
+            self._is_posted = True
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._run(self._deliver)
 
     def _deliver(self) -> None:
+        self._is_posted = False
         if self._is_closed:
             return
-        for _ in range(len(self._inbox)):
+        for _ in range(min(len(self._inbox), _MOST_AT_ONCE)):
             act = self._inbox.popleft()
             try:
                 act()
             except Exception:  # from one message: the others continue
                 logger.exception("failed to process something from another machine")
         if self._inbox:
+            self._is_posted = True
             self._run(self._deliver)
 
     def _token(self, sample: zenoh.Sample) -> None:
@@ -421,12 +426,17 @@ class ZenohCarrier:
         if self._session is None:
             return None
 
+        waiting: deque[tuple[bytes, bytes, float]] = deque()
+
         def arrived(sample: zenoh.Sample) -> None:
+            if len(waiting) >= _MOST_WAITING:
+                return
             attachment = sample.attachment
             head = attachment.to_bytes() if attachment is not None else b""
             text, sent = sample.payload.to_bytes(), sample.timestamp
             sent_sec = sent.get_time().timestamp() if sent is not None else 0.0
-            self._post(lambda: self._events.arrived(fleet_name, head, text, sent_sec))
+            waiting.append((head, text, sent_sec))
+            self._post(lambda: self._events.arrived(fleet_name, *waiting.popleft()))
 
         return self._session.declare_subscriber(
             keys.data_key(fleet_name), arrived, allowed_origin=zenoh.Locality.REMOTE
