@@ -3,16 +3,13 @@
 import contextlib
 import fcntl
 import gc
-import multiprocessing
 import os
 import random
 import resource
 import select
-import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +37,7 @@ from dsmq_nodes.dsmq.ring.ring import (
 )
 from dsmq_nodes.dsmq.ring.writer import Doorbells, Writer
 from dsmq_nodes.errors import RingError
+from tests.dsmq.flooding import is_whole, text_of
 from tests.support import processes
 
 if TYPE_CHECKING:
@@ -463,27 +461,6 @@ def test_no_more_readers_than_there_are_places(directory: Path) -> None:
     ring.close()
 
 
-def _text(number: int, size: int) -> bytes:
-    filling = random.Random(number).randbytes(size).hex()[:size].encode()
-    return b"%d %d " % (number, zlib.crc32(filling)) + filling
-
-
-def _is_whole(text: bytes) -> bool:
-    _, check, filling = text.split(b" ", 2)
-    return zlib.crc32(filling) == int(check)
-
-
-def _flood(path: str, sizes: tuple[int, int], begin: "multiprocessing.synchronize.Event") -> None:
-    ring = Ring(Path(path))
-    writer = Writer(ring, f"/{os.getpid()}", Doorbells(ring.path.parent))
-    texts = [_text(number, random.Random(number).randint(*sizes)) for number in range(50)]
-    begin.wait()
-    seq = 0
-    while True:
-        seq += 1
-        writer.append(texts[seq % 50], seq=seq, stamp_ns=0)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(1, 400), (1, 100_000)])
 def test_writers_killed_at_any_moment_harm_no_reader(
@@ -491,21 +468,17 @@ def test_writers_killed_at_any_moment_harm_no_reader(
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
     reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
-    spawn = multiprocessing.get_context("spawn")
-    begin = spawn.Event()
-    writers = [
-        spawn.Process(target=_flood, args=(str(ring.path), sizes, begin), daemon=True)
-        for _ in range(3)
-    ]
-    for each in writers:
-        each.start()
-    begin.set()
+    command = [sys.executable, "-m", "tests.dsmq.flooding", str(ring.path), *map(str, sizes)]
+    heard, begin = os.pipe()
+    writers = [processes.Popen(command, stdin=heard) for _ in range(3)]
+    for end in (heard, begin):
+        os.close(end)
     seen, gaps, newest, by_sender = 0, 0, 0, dict[str, int]()
 
     def read() -> None:
         nonlocal seen, gaps, newest
         for record in reader.read(500):
-            assert _is_whole(record.data)
+            assert is_whole(record.data)
             assert record.id == newest + record.gap + 1
             newest = record.id
             assert record.seq > by_sender.get(record.sender, 0)
@@ -515,11 +488,10 @@ def test_writers_killed_at_any_moment_harm_no_reader(
     for each in writers:
         want = seen + 3000
         while seen < want or f"/{each.pid}" not in by_sender:
-            assert each.is_alive()
+            assert each.poll() is None
             read()
-        assert each.pid is not None
-        os.kill(each.pid, signal.SIGKILL)
-        each.join()
+        each.kill()
+        each.wait()
     while reader.has_more():
         read()
     assert len(by_sender) == 3
@@ -549,7 +521,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), size=st.integers(0, 9000), raw=st.integers(0, 9000))
     def write(self, who: int, size: int, raw: int) -> None:
         number = len(self.written) + 8
-        text, more = _text(number, size), random.Random(number).randbytes(raw)
+        text, more = text_of(number, size), random.Random(number).randbytes(raw)
         self.seqs[who] += 1
         seq = self.seqs[who]
         assert self.writers[who].append(text, seq=seq, stamp_ns=number, raw=more) == number
