@@ -223,3 +223,19 @@ def test_a_flood_takes_little_memory_and_leaves_others_their_turn() -> None:
     arrived(Mock(payload=Mock(to_bytes=lambda: b"later"), timestamp=None))
     turns.pop()()
     assert received[-1] == b"later"
+
+
+def test_what_arrives_while_others_are_delivered_makes_no_more_turns() -> None:
+    """Each turn made two: in a flood, thousands came before the turn of anything else."""
+    carrier, turns = ZenohCarrier("", {}), list[Callable[[], None]]()
+    carrier._run = turns.append
+
+    def arrive() -> None:
+        carrier._post(arrive)
+
+    for _ in range(100):
+        arrive()
+    for _ in range(10):
+        (turn,) = turns
+        turns.clear()
+        turn()

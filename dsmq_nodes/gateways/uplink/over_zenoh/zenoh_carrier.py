@@ -145,7 +145,7 @@ class ZenohCarrier:
         self._wanted: dict[str, Any] = {}
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
-        self._is_posted = False  # whether the uplink's thread is about to read it
+        self._is_scheduled = threading.Lock()  # held while the uplink's thread is about to read it
         self._is_probing = False
         self._is_unreadable_logged = False  # whether an unreadable key was logged
         self._is_closed = False
@@ -275,13 +275,14 @@ class ZenohCarrier:
 
     def _post(self, act: Callable[[], None]) -> None:
         self._inbox.append(act)
-        if not self._is_posted:
-            self._is_posted = True
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._is_scheduled.acquire(blocking=False):
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._run(self._deliver)
 
     def _deliver(self) -> None:
-        self._is_posted = False
         if self._is_closed:
             return
         for _ in range(min(len(self._inbox), _MOST_AT_ONCE)):
@@ -290,9 +291,9 @@ class ZenohCarrier:
                 act()
             except Exception:  # from one message: the others continue
                 logger.exception("failed to process something from another machine")
+        self._is_scheduled.release()
         if self._inbox:
-            self._is_posted = True
-            self._run(self._deliver)
+            self._schedule()
 
     def _token(self, sample: zenoh.Sample) -> None:
         try:
