@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -121,7 +122,10 @@ def test_on_a_full_disk_the_oldest_messages_go_and_puts_go_on(
 
 @pytest.mark.parametrize("is_readable", [True, False])
 def test_on_a_disk_that_fails_a_store_goes_on_in_memory(
-    is_readable: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    is_readable: bool,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each put was refused, a pressed emergency stop too, until the broker was started again."""
     store = Store(tmp_path / "queue.db", budget_bytes=600_000)
@@ -136,6 +140,8 @@ def test_on_a_disk_that_fails_a_store_goes_on_in_memory(
         database.execute("PRAGMA query_only = ON")  # each write fails as on a read-only disk
     else:
         database.set_progress_handler(lambda: 1, 1)  # each statement fails
+    monkeypatch.setattr(os, "statvfs", Mock(side_effect=OSError("a file system that has gone")))
+    store.expire(1000.0)  # nothing can be deleted
     for number in range(3, 6):
         assert store.append(log, b"%d" % number, 0.0) == number + 1
         store.commit()

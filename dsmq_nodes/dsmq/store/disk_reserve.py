@@ -38,15 +38,15 @@ class DiskReserve:
     def allocate(self) -> None:
         """Allocate the space, or half of the free space if that is less."""
         self.free()  # another program may have put a link or a pipe there
-        size = min(self.size_bytes, self._free_bytes() // 2)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
+            size = min(self.size_bytes, self._free_bytes() // 2)
             descriptor = os.open(self._path, flags, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, max(size, 1))
             finally:
                 os.close(descriptor)
-        except (OSError, AttributeError):  # no room for it, or this system has no such call
+        except (OSError, AttributeError):  # no room, it fails, or there is no such call
             self.free()
 
     def free(self) -> None:

@@ -456,7 +456,8 @@ class Store:
         """Do as `_delete`, in the room that the reserve has kept on a full disk."""
         if self._reserve is None:
             return False
-        self._reserve.make_room(self._rows.database)
+        with contextlib.suppress(sqlite3.OperationalError):  # the disk is not full, but fails
+            self._reserve.make_room(self._rows.database)
         return self._delete(upto_seq, number)
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
