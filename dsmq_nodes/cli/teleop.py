@@ -74,7 +74,9 @@ def _single_keys(help_text: str) -> Iterator[None]:
     fd = sys.stdin.fileno()
 
     def set_mode(*_: object) -> None:
-        if not in_background(fd):
+        if in_background(fd):
+            return
+        with contextlib.suppress(termios.error):  # its window was closed meanwhile
             tty.setcbreak(fd, termios.TCSANOW)
             mode = termios.tcgetattr(fd)
             mode[0] &= ~termios.IXON  # Ctrl-S, which stops a terminal, is a key here

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.cli.teleop import _single_keys
 from dsmq_nodes.devices import GamepadArm, GamepadDrive, ServoArm
 from dsmq_nodes.devices.teleop.held_keys import REST_SEC, TerminalKeys
 from dsmq_nodes.devices.teleop.keyboard_teleop import KeyboardArm, KeyboardDrive
@@ -313,6 +314,20 @@ def test_keys_count_at_once_also_after_ctrl_z_and_fg() -> None:
             assert process.wait(PATIENCE_SEC) == 0
         os.close(end)
         os.close(slave)
+
+
+def test_a_window_that_is_closed_after_ctrl_z_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its shell continues what it hangs up."""
+    end, slave = pty.openpty()
+    before = signal.getsignal(signal.SIGCONT)
+    with os.fdopen(slave) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with _single_keys("the help"):
+            os.close(end)
+            signal.raise_signal(signal.SIGCONT)
+    signal.signal(signal.SIGCONT, before)
 
 
 def test_the_command_in_a_terminal() -> None:
