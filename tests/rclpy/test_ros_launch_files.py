@@ -257,6 +257,14 @@ def test_it_runs(arm: Path) -> None:
             "EmitEvent(event=ShutdownProcess(process_matcher=print))",
             "process_matcher is known as matches_action(PROCESS) alone",
         ),
+        (
+            "EmitEvent(event=SignalProcess(signal_number='SIGTRM', process_matcher=print))",
+            "'SIGTRM' is no signal: write it as 'SIGTERM'",
+        ),
+        (
+            "EmitEvent(event=SignalProcess(signal_number=99, process_matcher=print))",
+            "99 is no signal",
+        ),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
         ("LogInfo(msg=PythonExpression(['open(1)']))", "it has open, which is not computed here"),
         (
@@ -283,7 +291,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
         "from launch.actions import *\n"
         "from launch.actions import OpaqueCoroutine, UnregisterEventHandler\n"
         "from launch.event_handlers import OnProcessExit, OnShutdown\n"
-        "from launch.events.process import ShutdownProcess; "
+        "from launch.events.process import ShutdownProcess, SignalProcess; "
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"
         "from launch_ros.actions import *\n"
@@ -567,7 +575,8 @@ ENDED = """
 
     def generate_launch_description():
         one, two, off = (
-            ExecuteProcess(cmd=['sleep', '1000'], name=name, condition=IfCondition(there))
+            ExecuteProcess(cmd=['sleep', '1000'], name=name, condition=IfCondition(there),
+                           respawn=name == 'one', respawn_delay=0.01)
             for name, there in (('one', '1'), ('two', '1'), ('off', '0')))
         terminate = EmitEvent(event=SignalProcess(
             signal_number='SIGTERM', process_matcher=matches_action(two)))

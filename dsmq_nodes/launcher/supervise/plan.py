@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,13 +191,13 @@ class Reaction:
         lines: lines to show.
         processes: processes to start; none is started while the launch ends.
         ends: why the launch ends; None: it goes on.
-        signals: processes to signal, each with the signal.
+        signals: processes to signal, each with the signal, and whether it is not restarted then.
     """
 
     lines: tuple[str, ...] = ()
     processes: tuple[ProcessPlan, ...] = ()
     ends: str | None = None
-    signals: tuple[tuple[str, int], ...] = ()
+    signals: tuple[tuple[str, signal.Signals, bool], ...] = ()
 
 
 class Reactions(Protocol):

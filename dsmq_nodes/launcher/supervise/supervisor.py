@@ -37,6 +37,7 @@ from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import BUSY_TIMES, Patience
 from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, Reaction, RestartPlan
 from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork, memory_kills
+from dsmq_nodes.launcher.supervise.restart import Restarts
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
 from dsmq_nodes.launcher.warm.interpreter import hiding_file
@@ -410,10 +411,12 @@ class Supervisor:
             self._output.add(plan.name)
             self.members[plan.name] = self._member_of(plan)
             self._begin(self.members[plan.name])
-        for name, number in reaction.signals:
+        for name, number, is_last in reaction.signals:
             member = self.members.get(name)
             if member is not None and member.pid and member.process is not None:
-                member.process.send_signal(signal.Signals(number))
+                member.process.send_signal(number)
+                if is_last:
+                    member.restarts = Restarts(RestartPlan())
         return False
 
     def _show_reaction(self, reaction: Reaction) -> None:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from signal import Signals
 from types import SimpleNamespace
 from typing import Any, Final, dataclass_transform
 
@@ -133,7 +134,7 @@ class Visit:
         is_shutdown: whether it is about to end.
         locals: the event that is handled, as `event`.
         lines: the lines that the handlers of an event print.
-        signals: the processes that they signal, each with the signal.
+        signals: the processes that they signal, as in `Reaction`.
         ends: the reason for which they end the launch; None: they do not.
     """
 
@@ -164,7 +165,7 @@ class Visit:
         self.reasons: dict[str, str] = {}
         self.locals = SimpleNamespace()
         self.lines: list[str] = []
-        self.signals: list[tuple[str, int]] = []
+        self.signals = list[tuple[str, Signals, bool]]()
 
     @property
     def launch_configurations(self) -> dict[str, str]:
