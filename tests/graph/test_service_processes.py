@@ -1,9 +1,11 @@
 """Services between processes: fifty clients, a server that is killed, a broker that restarts."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from dsmq_nodes import Message, Node, Service, spin_once, spin_until_future_complete
@@ -63,6 +65,30 @@ def test_blocking_calls_outside_of_callbacks(programs: Start, broker: BrokerProc
     with spinning(node):  # from a thread other than the one that spins
         assert client.call(Echo.Request(text="thread"), PATIENCE_SEC).text == "thread"
     node.destroy_node()
+
+
+def test_a_call_while_the_broker_is_busy_for_long_gets_its_answer(broker: BrokerProcess) -> None:
+    """Through memory it would be answered before the broker knows that the caller listens."""
+    served = threading.Event()
+
+    def echo(request: Echo.Request) -> Echo.Response:
+        served.set()
+        return Echo.Response(text=request.text)
+
+    server, node = Node("server"), Node("client")
+    server.create_service(Echo, "/echo", echo)
+    process = psutil.Process(broker.pid)
+    with spinning(server), node:
+        client = node.create_client(Echo, "/echo")
+        assert client.wait_for_service(PATIENCE_SEC)
+        node.destroy_client(client)
+        node.create_publisher(Echo.Request, "/echo/_request", 10)  # it has its memory already
+        process.suspend()
+        future = node.create_client(Echo, "/echo").call_async(Echo.Request(text="hello"))
+        assert not served.wait(0.3)
+        process.resume()
+        spin_until_future_complete(node, future, PATIENCE_SEC)
+        assert future.result().text == "hello"
 
 
 def test_killed_in_mid_call(programs: Start, broker: BrokerProcess) -> None:

@@ -45,7 +45,7 @@ from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.speedups import receive
-from dsmq_nodes.topic_names import PROBE_TOPIC
+from dsmq_nodes.topic_names import PROBE_TOPIC, REQUEST
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -144,15 +144,17 @@ class DsmqLink:
         if asked:  # else do not wait: this may run while other answers are read
             self._await(self._advertised, patience_sec)
 
-    def _await(self, answers: Answers, patience_sec: float) -> None:
-        """Wait for the broker's answers, unless it failed to answer before."""
+    def _await(self, answers: Answers, patience_sec: float) -> bool:
+        """Wait for the broker's answers, unless it failed to answer before; False if some lack."""
         if not self._incoming.gave_no_answer:
             if self._outgoing.is_elsewhere:
                 answers.wait(patience_sec)  # the thread that spins reads them
             else:
                 self._read(answers, patience_sec)
             self._incoming.gave_no_answer = bool(answers.topics)
+        is_answered = not answers.topics
         answers.stop_waiting()
+        return is_answered
 
     def _read(self, answers: Answers, patience_sec: float) -> None:
         until_sec = time.monotonic() + patience_sec
@@ -197,7 +199,10 @@ class DsmqLink:
         if self._incoming.unanswered.topics and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and this
             # node would miss the answer of another node to the message.
-            self._await(self._incoming.unanswered, self._patience_sec)
+            is_answered = self._await(self._incoming.unanswered, self._patience_sec)
+            if not is_answered and publication.topic.endswith(REQUEST):
+                with self._outgoing.lock:
+                    publication.writer = None  # a call would wait for ever: the socket has an order
         self._outgoing.publish(publication, text, field, raw, age_sec=age_sec)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
