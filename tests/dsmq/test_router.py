@@ -587,7 +587,7 @@ def test_waiting_gets_have_an_end_and_cost_little(
         router.handle(honest, request(**ask), 0.0)
         router.handle(bad, request(action="put", topic="t", message=str(number)), 0.0)
         router.tick(0.0)
-    assert len(router.exchange.waits.deadlines) <= 2 * len(router.exchange.waits) + 2
+    assert len(router.exchange.waits.deadlines) <= 2 * len(router.exchange.waits._waits) + 2
     router.disconnect(bad)
     router.disconnect(honest)
     assert router.exchange.waits.next_sec is None

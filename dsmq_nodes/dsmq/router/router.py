@@ -53,13 +53,13 @@ class Router:
         Args:
             store: keeps the logs.
             token: the token that untrusted peers have to send; empty: none.
-            memory: makes rings for peers that can share memory; None: the broker carries
-                everything.
+            memory: makes rings for peers that can share memory; None, as for a store in a file:
+                the broker carries everything.
         """
         self.store = store
         self.table = table = TopicTable(store)
         self.exchange = exchange = Exchange(store, table)
-        self.sharing = Sharing(store, exchange, memory)
+        self.sharing = Sharing(exchange, memory)
         self.topics, self.peers = table.topics, table.peers
         self.commit = exchange.commit
         self.answer_waits = exchange.answer_waits

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.exchange import Exchange
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader, event
-from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 
 if TYPE_CHECKING:
@@ -43,12 +42,11 @@ class Sharing:
         has_new_reader: whether it has to do so at once, for a reader.
     """
 
-    def __init__(self, store: Store, exchange: Exchange, memory: "SharedMemory | None") -> None:
+    def __init__(self, exchange: Exchange, memory: "SharedMemory | None") -> None:
         self.topics: dict[str, Topic] = {}
         self.wants_poll = self.has_new_reader = False
-        self._store = store
         self._exchange = exchange
-        self._memory = None if store.durable else memory
+        self._memory = memory
         self._last_number = 1  # the last number given to a process with a bell; 1: the broker
         # topics that the last sharing peer may have left
         self._maybe_unused: dict[Topic, None] = {}

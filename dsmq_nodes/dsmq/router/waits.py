@@ -24,9 +24,6 @@ class Waits:
         self._waits: dict[Wait, None] = {}
         self._last_number = 0
 
-    def __len__(self) -> int:
-        return len(self._waits)
-
     @property
     def next_sec(self) -> float | None:
         """The deadline of the next one; None when none waits."""

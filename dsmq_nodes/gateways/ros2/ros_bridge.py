@@ -211,7 +211,7 @@ class _TopicFromRos:
     """A topic of ROS, published here."""
 
     def __init__(self, bridge: Bridge, topic: RosTopic) -> None:
-        self._bridge, self._topic = bridge, topic
+        self._bridge = bridge
         self._direction = f"from ROS {topic.name}"
         self._type = ros_type(topic.type_name)
         self._is_open, self._numbers = True, PublisherNumbers()

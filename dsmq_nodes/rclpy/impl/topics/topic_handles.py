@@ -288,7 +288,6 @@ class SubscriptionHandle(TopicHandle):
         self._lifespan_ns = max(qos.lifespan.nanoseconds, 0)
         self._invalid = 0
         self._lost = 0
-        self._received = 0
         self._has_expiring = False
         self._was_empty = True  # when an executor asked, and no message was put since
         self._reports_losses = False
