@@ -78,8 +78,7 @@ async def _serve(
         await asyncio.Event().wait()  # until a signal
     finally:
         await server.close()
-        with contextlib.suppress(CommandError):
-            await recordings.close()
+        await recordings.close()
 
 
 async def _own_port(

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.web.dashboard.recordings import Recordings
 from dsmq_nodes.testing import BrokerProcess
@@ -117,7 +118,11 @@ def test_one_recording_at_a_time_and_its_end_is_told(broker: BrokerProcess, tmp_
         async with asyncio.timeout(60):
             while recordings.name:
                 await asyncio.sleep(0.05)
-        assert told == [f"the recording {name} has ended: its process was killed"]
+        (text,) = told
+        assert text.startswith(f"the recording {name} has ended: its process was killed")
+        repaired = repair(tmp_path / str(name), tmp_path / "repaired")
+        assert f"`dsmq-nodes bag repair {tmp_path / str(name)}`" in text
+        assert repaired.path.is_file()
         with pytest.raises(CommandError, match="nothing is being recorded"):
             await recordings.stop()
 
@@ -133,5 +138,18 @@ def test_a_recording_that_fails_at_its_end_is_not_told_as_made(
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(CommandError, match=f"the recording failed: .*{name} was truncated"):
             await recordings.stop()
+
+    asyncio.run(record())
+
+
+def test_a_recording_that_fails_at_the_end_of_the_gateway_is_told(
+    broker: BrokerProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def record() -> None:
+        recordings = Recordings(broker.address, tmp_path, pytest.fail)
+        name = await recordings.start()
+        (tmp_path / name).write_bytes(b"")
+        await recordings.close()
+        assert f"{name} was truncated" in caplog.text
 
     asyncio.run(record())

@@ -6,6 +6,7 @@ pages can download them.
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 import time
@@ -17,6 +18,8 @@ from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.dsmq.address import AnyAddress, address_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
+
+logger = logging.getLogger("dsmq_nodes.web")
 
 FOLDER: Final = "recordings"
 _BEGIN_SEC: Final = 10.0  # the wait for its file
@@ -108,7 +111,7 @@ class Recordings:
                 process.kill()
         why = await ending
         if process.returncode or not (self.folder / name).is_file():
-            raise CommandError(f"the recording failed: {why or 'its process was killed'}")
+            raise CommandError(f"the recording failed: {why}")
         return name
 
     async def _ended(self, process: asyncio.subprocess.Process) -> str:
@@ -119,13 +122,17 @@ class Recordings:
             error_output = (error_output + piece)[-_LONGEST_WHY:]
         await process.wait()
         name, self.name, self._process = self.name, "", None
-        why = one_line(error_output.decode(errors="replace").strip())
+        killed = f"its process was killed: `dsmq-nodes bag repair {self.folder / name}` saves it"
+        why = one_line(error_output.decode(errors="replace").strip()) or killed
         if self._is_wanted:
             self._is_wanted = False
-            self._on_end(f"the recording {name} has ended: {why or 'its process was killed'}")
+            self._on_end(f"the recording {name} has ended: {why}")
         return why
 
     async def close(self) -> None:
-        """End a running recording, at the gateway's end."""
+        """End a running recording, at the gateway's end; log why it failed, if it has."""
         if self.name:
-            await self.stop()
+            try:
+                await self.stop()
+            except CommandError as error:
+                logger.error("%s", error)  # noqa: TRY400  it is no fault of the gateway
