@@ -29,8 +29,6 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 ALIKE_SEC: Final = 0.2  # callers do not notice a shorter absence of a server
 
 NAMELESS: Final = "a base"  # a machine without a name has access to the whole fleet
-
-
 _read_fields: Final = json_reader(dict[str, msgspec.Raw])
 
 
