@@ -18,6 +18,7 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
+from dsmq_nodes.dsmq.store.disk_reserve import fold_wal
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreError, StoreFullError
 from tests.dsmq.conftest import Start
@@ -156,6 +157,41 @@ def test_on_a_disk_that_fails_a_store_goes_on_in_memory(
         store.commit()
     assert 500_000 < store.stored_bytes <= 600_000
     store.expire(1000.0)
+    store.close()
+
+
+@pytest.mark.parametrize("first", ["commit", "read", "find", "expire"])
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_store_whose_file_is_damaged_while_it_runs_goes_on_in_memory(
+    is_cut: bool, first: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each put and each read failed from then on."""
+    store = Store(tmp_path / "queue.db", budget_bytes=600_000)
+    log = store.log("t")
+    for _ in range(20):
+        store.append(log, b"x" * 20_000, 0.0)
+        store.commit()
+    fold_wal(store._rows.database)
+    store._rows.database.execute("PRAGMA cache_size = 0")
+    with (tmp_path / "queue.db").open("r+b") as file:
+        if is_cut:
+            file.truncate(0)
+        else:
+            file.write(os.urandom(300_000))
+    if first == "read":
+        store.read(log, log.first_id - 1)
+    elif first == "find":
+        assert store.last_id_at(log, 10) == 20, "nothing is left"
+    elif first == "expire":
+        store.expire(700.0)
+    for number in range(5):
+        assert store.append(log, b"%d" % number, 700.0) == 21 + number
+        store.commit()
+    assert [frame for _, frame in store.read(log, 20)] == [b"%d" % n for n in range(5)]
+    assert caplog.text.count("the disk of the store fails (") == 1
+    assert not store.durable
+    store.expire(1400.0)
+    assert store.stored_bytes == 0
     store.close()
 
 

@@ -62,14 +62,17 @@ class Broker:
         self.security = security
         self._loop = asyncio.get_running_loop()
         self._following: Following | None = None
-        memory = None
         if shares_memory and not store.durable:
             from dsmq_nodes.dsmq.broker import follow_rings  # noqa: PLC0415  10 ms, not on every system
 
             memory = follow_rings.shared_memory()
-        self.router = Router(store, security.token, memory)
-        if memory is not None:
-            self._following = follow_rings.Following(self.router, memory, self.gather, self.flush)
+            self.router = Router(store, security.token, memory)
+            if memory is not None:
+                self._following = follow_rings.Following(
+                    self.router, memory, self.gather, self.flush
+                )
+        else:
+            self.router = Router(store, security.token)
         self._closings = Closings()
         self.acceptor = Acceptor(self._add_connection, self._make_room, self._closings)
         self._schedule = Schedule(self.router, store, self._send)

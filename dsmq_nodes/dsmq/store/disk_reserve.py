@@ -80,5 +80,5 @@ class DiskReserve:
 
 def fold_wal(database: sqlite3.Connection) -> None:
     """Move SQLite's WAL into the database."""
-    with contextlib.suppress(sqlite3.OperationalError):
+    with contextlib.suppress(sqlite3.DatabaseError):
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -91,7 +91,7 @@ class Rows:
             self._execute("COMMIT")
         except BaseException:
             # SQLite may have rolled back itself
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.DatabaseError):
                 self._execute("ROLLBACK")
             raise
 
@@ -104,7 +104,7 @@ class Rows:
 
     def copy_messages(self, source: "Rows") -> bool:
         """Add all messages of another database; add none and return False if it fails."""
-        with contextlib.suppress(sqlite3.OperationalError), self.transaction():
+        with contextlib.suppress(sqlite3.DatabaseError), self.transaction():
             found = source.database.execute("SELECT * FROM message")
             self.database.executemany("INSERT INTO message VALUES (?, ?, ?)", found)
             return True

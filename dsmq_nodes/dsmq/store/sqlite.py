@@ -20,7 +20,8 @@ messages go before their time, and new ones take their pages. The reserve file b
 database is freed then, so that SQLite has room to delete. Puts are refused only where that is not
 enough.
 
-On a disk that fails, or becomes read-only, the store goes on in memory.
+On a disk that fails, becomes read-only, or has lost or changed parts of the file, the store goes on
+in memory.
 """
 
 import contextlib
@@ -32,8 +33,9 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from dsmq_nodes.dsmq.store.bundles import Bundle, Bundles
 from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve
@@ -50,6 +52,7 @@ _HELD_SHARE: Final = 0.75  # of the budget, for latched messages
 _MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
 
 _R = TypeVar("_R")
+_P = ParamSpec("_P")
 
 
 @dataclass(slots=True)
@@ -67,6 +70,22 @@ class StoredLog:
     held_to: int = 0  # ids up to this are held: latched, and older than their time
     held_bytes: int = 0
     bundles: Bundles = field(default_factory=Bundles)
+
+
+def _else_in_memory(
+    read: Callable[Concatenate["Store", _P], _R],
+) -> Callable[Concatenate["Store", _P], _R]:
+    """Read again from memory if the disk fails."""
+
+    @wraps(read)
+    def reads(store: "Store", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return read(store, *args, **kwargs)
+        except sqlite3.DatabaseError as error:
+            store._go_on_in_memory(error)  # noqa: SLF001  it is a method of the store
+            return read(store, *args, **kwargs)
+
+    return reads
 
 
 class Store:
@@ -153,7 +172,7 @@ class Store:
         """Close the database."""
         if self._reserve is not None:
             self._reserve.free()
-            with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+            with contextlib.suppress(sqlite3.DatabaseError), self._transaction():
                 pass  # writes the changed logs
         self._rows.close()
 
@@ -186,7 +205,7 @@ class Store:
     def forget(self, logs: Sequence[StoredLog]) -> None:
         """Delete logs with their messages; call `commit` before."""
         # On a full disk they are deleted later.
-        with contextlib.suppress(sqlite3.OperationalError), self._transaction(logs):
+        with contextlib.suppress(sqlite3.DatabaseError), self._transaction(logs):
             for log in logs:
                 self._delete_rows(log, log.last_id + 1)
         for log in logs:
@@ -213,7 +232,7 @@ class Store:
         self._free_numbers.append(number)
         if self.durable:
             # the next log with this number replaces the row
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.DatabaseError):
                 self._rows.delete_topic(number)
 
     def set_latched(self, log: StoredLog, latched: int) -> None:
@@ -290,7 +309,7 @@ class Store:
                         for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
                     )
                 break
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 self.last_seq = seq
                 for log, message_id, _, _ in reversed(pending):
                     log.last_id = message_id - 1
@@ -304,26 +323,26 @@ class Store:
             self._drop_slots(float("-inf"))
 
     def _lower_budget(self) -> bool:
-        """Delete the oldest messages, since the disk is full; return whether there were any."""
+        """Delete the oldest messages, since the disk is full; return whether to write again."""
         if self._reserve is None:
             return False
         before_bytes, was_usual = self.stored_bytes, self.budget_bytes == self._usual_budget_bytes
-        with contextlib.suppress(sqlite3.OperationalError):  # the disk is not full, but fails
+        with contextlib.suppress(sqlite3.DatabaseError):  # the disk is not full, but fails
             most_bytes = self._reserve.make_room(self._rows.database)
             # A batch that does not fit into this does not cost all older messages.
             self.budget_bytes = max(before_bytes * 7 // 8, most_bytes // 4)
             self._drop_slots(float("-inf"))
             self._release()
         is_lower = self.stored_bytes < before_bytes
-        if is_lower and was_usual:
+        if is_lower and was_usual and self.durable:
             logger.warning(
                 "the disk of the store is full, with %.1f MiB of messages: until it has room "
                 "again, some go before their time",
                 before_bytes / (1 << 20),
             )
-        return is_lower
+        return is_lower or not self.durable
 
-    def _go_on_in_memory(self, error: sqlite3.OperationalError) -> None:
+    def _go_on_in_memory(self, error: sqlite3.DatabaseError) -> None:
         """Leave a disk that fails; take along the messages, if it gives them and they fit.
 
         Raises:
@@ -346,7 +365,7 @@ class Store:
             for log in self.logs.values():
                 log.first_id, log.due_seq = log.last_id + 1, 0
                 log.held_to = log.held_bytes = 0
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(sqlite3.DatabaseError):
             failed.close()
 
     def _count(self, rows: list[tuple[StoredLog, int, bytes, float]], seq: int) -> None:
@@ -356,7 +375,7 @@ class Store:
             begins = self._slots.add(log.number, seq, len(frame) + ROW_OVERHEAD_BYTES, at_sec)
             if begins and self.durable:
                 # a full disk: the slot expires later
-                with contextlib.suppress(sqlite3.OperationalError):
+                with contextlib.suppress(sqlite3.DatabaseError):
                     self._rows.keep_slot(seq, self._wall_clock())
             log.last_seq = seq
             log.due_seq = log.due_seq or seq
@@ -374,6 +393,7 @@ class Store:
         found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
         return [(message_id, frame) for _, message_id, frame in found]
 
+    @_else_in_memory
     def read_merged(
         self,
         places: Sequence[tuple[StoredLog, int]],
@@ -413,6 +433,7 @@ class Store:
         if bundled is not None:
             yield bundled[1], log.number, stop_id, None
 
+    @_else_in_memory
     def last_id_at(self, log: StoredLog, seq: int) -> int:
         """Return the newest id of `log` at the time when the store was at `seq`.
 
@@ -432,33 +453,34 @@ class Store:
 
     def _drop_slots(self, before_sec: float) -> None:
         while due := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
-            if not self._delete(*due) and not self._delete_with_reserve(*due):
-                break  # tried again in a second
+            failed = self._delete(*due)
+            if failed and self._reserve is not None:
+                with contextlib.suppress(sqlite3.DatabaseError):  # the disk is not full, but fails
+                    self._reserve.make_room(self._rows.database)
+                failed = self._delete(*due)
+            if failed:
+                with contextlib.suppress(StoreFullError):  # tried again in a second
+                    self._go_on_in_memory(failed)
+                break
             self._slots.drop(*due)
             self._release()
 
-    def _delete(self, upto_seq: int, number: int | None) -> bool:
-        """Delete the rows of one log or all up to a seq; return whether the disk had room."""
+    def _delete(self, upto_seq: int, number: int | None) -> sqlite3.DatabaseError | None:
+        """Delete the rows of one log or all up to a seq; return why that failed, None if not."""
         due = [
             log
             for log in self.logs.values()
             if 0 < log.due_seq <= upto_seq and number in {None, log.number}
         ]
-        with contextlib.suppress(sqlite3.OperationalError), self._transaction(due):
-            for log in due:
-                self._drop_rows(log, upto_seq)
-            if number is None:
-                self._rows.delete_slots(upto_seq)
-            return True
-        return False
-
-    def _delete_with_reserve(self, upto_seq: int, number: int | None) -> bool:
-        """Do as `_delete`, in the room that the reserve has kept on a full disk."""
-        if self._reserve is None:
-            return False
-        with contextlib.suppress(sqlite3.OperationalError):  # the disk is not full, but fails
-            self._reserve.make_room(self._rows.database)
-        return self._delete(upto_seq, number)
+        try:
+            with self._transaction(due):
+                for log in due:
+                    self._drop_rows(log, upto_seq)
+                if number is None:
+                    self._rows.delete_slots(upto_seq)
+        except sqlite3.DatabaseError as error:
+            return error
+        return None
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
         """Delete a log's rows up to a seq; latched rows are held from now on."""
@@ -503,7 +525,7 @@ class Store:
         rest = sorted(by_owner.values(), key=lambda logs: -sum(log.held_bytes for log in logs))
         excess = self._held_bytes - most + most // 8  # so that it is not due again at once
         held = [*gone, *itertools.chain(*rest)]
-        with contextlib.suppress(sqlite3.OperationalError), self._transaction(held):
+        with contextlib.suppress(sqlite3.DatabaseError), self._transaction(held):
             for logs in (gone, *rest):
                 for keeps in (1, 0):  # the newest row of each log goes last
                     for log in sorted(logs, key=lambda log: log.last_seq):
