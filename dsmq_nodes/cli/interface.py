@@ -3,7 +3,7 @@
 import json
 import keyword
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,7 +82,7 @@ def show(
 ) -> None:
     """Show the fields of a type, and those of the types inside it."""
     name = read_values().strip() if name == "-" else name
-    lines = _of_the_tree(name) or list(definition(find_interface(name), all_comments=all_comments))
+    lines = _of_the_tree(name) or list(definition(_known(name), all_comments=all_comments))
     if no_comments:
         lines = [line.partition("  #")[0] for line in lines if not line.startswith("#")]
     print("\n".join(lines))
@@ -124,6 +124,18 @@ def _of_the_tree(name: str) -> list[str]:
         return []
     _interface(path, package)  # raises if a line is wrong
     return path.read_text("utf-8").splitlines()
+
+
+def _known(name: str) -> Any:
+    """Return a type's class; the hint of an error names types of a package found from here."""
+    try:
+        return find_interface(name)
+    except CommandError:
+        package = PACKAGES.find(name.partition("/")[0])
+        if package is None or not (files := _files(package.folder)):
+            raise
+        there = [f"{package.name}/{file.parent.name}/{file.stem}" for file in files]
+        raise unknown("type", name, there) from None
 
 
 @app.command()

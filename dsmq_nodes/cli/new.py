@@ -1,6 +1,7 @@
 """`dsmq-nodes new`: a project to start from, a copy of cli/starter under another name."""
 
 import keyword
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,8 +103,8 @@ _NAMES = "it has small letters, digits and _, begins with a letter, and is no wo
 
 
 def _check(name: str) -> None:
-    meant = "".join(c if c.isalnum() else "_" for c in name.lower()).strip("_")
-    if name != meant or not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
+    meant = re.sub("[^a-z0-9]", "_", name.lower()).strip("_")
+    if name != meant or not name.isidentifier() or keyword.iskeyword(name):
         hint = f"; did you mean '{meant}'?" if meant.isidentifier() and meant != name else ""
         raise typer.BadParameter(f"{name!r} is no name of a Python package: {_NAMES}{hint}")
     installed = find_spec(name)

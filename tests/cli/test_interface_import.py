@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.cli.interface import import_, package
+from dsmq_nodes.cli.interface import import_, package, show
 from dsmq_nodes.errors import CommandError
 
 
@@ -61,3 +61,12 @@ def test_the_types_of_a_package_that_is_found_from_here_are_listed(
     package("arm_msgs", services=True)
     arm, home = "arm_msgs/msg/Arm", "arm_msgs/srv/Home"
     assert capsys.readouterr().out.splitlines() == [arm, home, home]
+
+
+def test_a_type_that_a_package_found_from_here_lacks_is_told_with_those_it_has() -> None:
+    with pytest.raises(
+        CommandError, match="no type arm_msgs/msg/Amr; did you mean 'arm_msgs/msg/Arm'"
+    ):
+        show("arm_msgs/msg/Amr")
+    with pytest.raises(CommandError, match="no type arm_msgs/Arm; did you mean 'arm_msgs/msg/Arm'"):
+        show("arm_msgs/Arm")

@@ -176,6 +176,7 @@ def test_a_project_that_is_there_is_left_alone(project: Path) -> None:
     [
         ("my-robot", "did you mean 'my_robot'?"),
         ("My Robot", "did you mean 'my_robot'?"),
+        ("Röboter", "did you mean 'r_boter'?"),
         ("2wheels", "is no name of a Python package"),
         ("class", "is no name of a Python package"),
         ("../up", "did you mean 'up'?"),

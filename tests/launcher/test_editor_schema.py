@@ -55,7 +55,7 @@ nodes:
 
 @pytest.mark.parametrize(
     "name",
-    ["unknown_at_top", "unknown_in_node", "rate_with_unit", "output", "no_nodes", "nice"],
+    ["unknown_at_top", "unknown_in_node", "rate_with_unit", "output", "nice"],
 )
 def test_wrong_files_do_not_fit(schema: dict[str, Any], name: str) -> None:
     assert complaints(schema, WRONG / f"{name}.yaml") != []

@@ -232,14 +232,13 @@ WRONG_NODES = [
 WRONG_FILES = [
     ("", "1:1: the file is empty; it needs a list 'nodes:'"),
     ("# nothing yet\n", "1:1: the file is empty; it needs a list 'nodes:'"),
-    ("{}", "1:1: the key 'nodes' is missing"),
     ("- a", "1:1: the file is a list; write 'nodes:' in a line before it"),
     ("hello", "1:1: expected a mapping (lines like 'key: value'), found the text 'hello'"),
     (
         "*a",
         "1:1: anchors and aliases (& and *) are not accepted; write the value out at each place",
     ),
-    ("nodes: []", "1:8: the list is empty"),
+    ("nodes: [{namespace: a, nodes: []}]", "1:31: the list is empty"),
     (
         "nodes: {a: b}",
         "1:8: expected a list (lines that begin with '- '), found a mapping;"
@@ -252,6 +251,12 @@ WRONG_FILES = [
     ("[" * 100_000, "1:22: nested deeper than 20 levels"),
     ('a: "\\UFFFFFFFF"', "1:7: not YAML: an escape or a number that is out of range"),
 ]
+
+
+@pytest.mark.parametrize("text", ["uplink: {insecure: true}", "web: 8080\nnodes: []"])
+def test_a_machine_without_nodes_may_have_a_broker_and_gateways(text: str) -> None:
+    """As the base of a fleet, whose nodes run on the robots."""
+    assert [each.key for each in read(text, "f").gateways] == [text.partition(":")[0]]
 
 
 @pytest.mark.parametrize(("rest", "expected"), WRONG_NODES)
@@ -312,8 +317,8 @@ def test_the_caret_stands_under_its_column_after_a_tab_and_in_a_long_line() -> N
 def test_more_than_fifty_mistakes_are_counted() -> None:
     with pytest.raises(LaunchFileError) as caught:
         read("".join(f"x{n}: 1\n" for n in range(60)), "f")
-    assert len(caught.value.problems) == 61
-    assert str(caught.value).endswith("f: and 11 more problems")
+    assert len(caught.value.problems) == 60
+    assert str(caught.value).endswith("f: and 10 more problems")
 
 
 @pytest.mark.parametrize(

@@ -927,6 +927,8 @@ def test_words_of_ros2_launch_name_a_package_and_list_arguments(
     )
     with pytest.raises(CommandError, match=f"has no file 'x.py'; there is: .*{name}"):
         found(Path("arm"), ["x.py"])
+    with pytest.raises(CommandError, match=f"has no file ''; there is: .*{name}"):
+        found(Path("arm"), [])
     with pytest.raises(CommandError, match="neither a file nor a package 'armm'"):
         found(Path("armm"), [name])
     monkeypatch.chdir(arm.parent.parent)

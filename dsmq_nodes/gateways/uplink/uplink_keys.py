@@ -57,6 +57,8 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
         CommandError: a machine has a certificate already, or a file cannot be written or read.
     """
     try:
+        for each in machines:
+            _check_is_new(directory, each)
         directory.mkdir(parents=True, exist_ok=True)
         authority, signer = _authority(directory)
         return [_machine(directory, each, authority, signer, days) for each in machines]
@@ -134,6 +136,17 @@ def _authority_in(
     )
 
 
+def _check_is_new(directory: Path, machine: str) -> None:
+    name, _, hosts = machine.partition("=")
+    certificate = directory / f"{name}.pem"
+    if certificate.exists() or name == _AUTHORITY:
+        raise CommandError(
+            f"{certificate} exists already: leave {name} out, delete that file, or use another name"
+        )
+    if not is_name(name) or not all(map(str.isascii, hosts)):
+        raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
+
+
 def _machine(
     directory: Path,
     machine: str,
@@ -143,10 +156,6 @@ def _machine(
 ) -> Path:
     name, _, hosts = machine.partition("=")
     certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
-    if certificate.exists() or name == _AUTHORITY:
-        raise CommandError(f"{certificate} exists already: delete it, or use another name")
-    if not is_name(name) or not all(map(str.isascii, hosts)):
-        raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
     own = ec.generate_private_key(ec.SECP256R1())
     names = dict.fromkeys([name, "localhost", "127.0.0.1", "::1", *filter(None, hosts.split(","))])
     made = (

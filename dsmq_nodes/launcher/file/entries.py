@@ -195,7 +195,7 @@ class LaunchFile(LaunchMapping):
         default={}, description="Environment variables of all processes."
     )
     nodes: list[object] = Field(
-        min_length=1, description="The nodes to start: a list of {name: lidar, node: module:Class}."
+        default=[], description="The nodes to start: a list of {name: lidar, node: module:Class}."
     )
 
 

@@ -201,9 +201,9 @@ def _run_module(name: str, words: list[str]) -> int:
         module, _, last = name.rpartition(".")
         if last[:1].isupper() and module:
             raise CommandError(f"run: there is no module {name!r}; did you mean '{module}:{last}'?")
-        hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "none can be seen from here"
+        hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "no package is seen from here"
         raise CommandError(
-            f"run: there is no file, ROS package or module {name!r} (packages: {hint})"
+            f"run: there is no file, ROS package or module {name!r}; {hint}"
             f"{command_instead([name, *words])}"
         )
     if not _can_run(found):

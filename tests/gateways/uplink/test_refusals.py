@@ -55,3 +55,8 @@ def test_a_machine_without_any_right_is_told_once() -> None:
         f"{subject} is unauthorized to Declare Subscriber (ingress) on dsmq/r3/x",
         f"{subject} is unauthorized to Declare Queryable (ingress) on dsmq/@log/r3/9f/r3/**",
     ) == ["refused: r3 has no rights here: name it in robots or bases"]
+    token = "is unauthorized to Liveliness Token (ingress) on dsmq"  # of no subject of the rights
+    assert told(
+        f"Using cached result: 9f {token}/@name/r3/9f",
+        f"Using cached result: 9f {token}/@offer/r3/9f/2/4a/0/std_msgs%2Fmsg%2FBool/4a/r3/x",
+    ) == ["refused: what calls itself r3 has no rights here: name it in robots or bases"]

@@ -41,9 +41,10 @@ def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) ->
     made.close()
     for name in ("ca", "base", "r1"):
         assert stat.S_IMODE((tmp_path / "keys" / f"{name}.key").stat().st_mode) == 0o600
-    again = command("uplink", "keys", str(tmp_path / "keys"), "r1")
+    again = command("uplink", "keys", str(tmp_path / "keys"), "r2", "r1")
     assert again.wait() == 1
-    assert "exists already" in again.output
+    assert "r1.pem exists already: leave r1 out, " in again.output
+    assert not (tmp_path / "keys" / "r2.pem").exists()
     again.close()
 
 

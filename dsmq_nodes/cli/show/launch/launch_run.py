@@ -42,23 +42,24 @@ def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
     Raises:
         CommandError: there is no such package, or it has no such file.
     """
-    if len(file.parts) > 1 or not words or "=" in words[0] or file.is_file():
+    if len(file.parts) > 1 or file.is_file() or (words and "=" in words[0]):
         return file, words
     package = PACKAGES.find(str(file))
+    if not words and package is None:
+        return file, words
     folder = package.folder if package else package_folder(str(file))
     if folder is None:
         raise CommandError(
             f"there is neither a file nor a package {str(file)!r}; "
             f"{did_you_mean(str(file), PACKAGES.all)}"
         )
-    end = f"/{words[0].lstrip('/')}"
+    name, *rest = words or [""]
+    end = f"/{name.lstrip('/')}"
     files = sorted(each for each in folder.rglob("*") if f"{each}".endswith(end) and each.is_file())
     if not files:
         known = [each.name for each in folder.glob("launch/*") if each.is_file()]
-        raise CommandError(
-            f"{file} ({folder}) has no file {words[0]!r}; {did_you_mean(words[0], known)}"
-        )
-    return files[0], words[1:]
+        raise CommandError(f"{file} ({folder}) has no file {name!r}; {did_you_mean(name, known)}")
+    return files[0], rest
 
 
 def print_arguments(file: Path, words: Sequence[str]) -> None:

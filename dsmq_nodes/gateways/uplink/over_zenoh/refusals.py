@@ -25,7 +25,7 @@ from typing import Final
 
 import zenoh
 
-from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import NOBODY, ROOT, plain
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import NAMES, NOBODY, ROOT, plain
 from dsmq_nodes.printable import one_line
 
 if sys.platform == "linux":
@@ -81,6 +81,8 @@ class Refusals:
         zid, what, key = found["zid"], found["what"], found["key"]
         if found["name"]:
             self._names[zid] = found["name"]
+        elif key.startswith(f"{NAMES}/"):  # Zenoh names no certificate that has no rights
+            self._names.setdefault(zid, f"what calls itself {plain(key.split('/')[2])}")
         is_cached = "cached result" in line
         if (what, key) in self._tried and not is_cached:
             self._tried.discard((what, key))
