@@ -211,6 +211,7 @@ import pybase64
 from dsmq_nodes.dsmq import limits
 from dsmq_nodes.dsmq.original import odd_put
 from dsmq_nodes.errors import RequestError, WireError
+from dsmq_nodes.printable import visible
 
 HEADER_BYTES: Final = 23
 VERSION: Final = 1
@@ -488,9 +489,12 @@ def decode_reply(body: bytes) -> Reply:
         WireError: the body is not a JSON object of the protocol.
     """
     try:
-        return _reply_decoder.decode(body)
+        reply = _reply_decoder.decode(body)
     except (ValueError, RecursionError) as error:
         raise WireError(f"the frame is not a dsmq reply: {error}") from None
+    if reply.error:
+        reply.error = visible(reply.error)
+    return reply
 
 
 def carried_message(frame: bytes) -> bytes:

@@ -296,6 +296,12 @@ def test_unknown_keys_are_ignored() -> None:
     assert wire.decode_reply(b'{"event":"ack","ack":4,"new":[1,{"a":null}]}').ack == 4
 
 
+def test_no_error_of_a_server_acts_on_a_terminal() -> None:
+    # A program shows it in a traceback or in a log, which escape nothing.
+    said = wire.decode_reply(b'{"event":"error","error":"no\\u001b]0;mine\\u0007\\nline 2"}').error
+    assert said == "no\\u001b]0;mine\\u0007\nline 2"
+
+
 @pytest.mark.parametrize("raw", [b"5", b"[]", b"{}", b"true", b"1.5"])
 def test_a_reply_that_is_not_text_says_so(raw: bytes) -> None:
     with pytest.raises(WireError, match="the message is not text"):
