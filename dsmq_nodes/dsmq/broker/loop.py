@@ -59,6 +59,7 @@ class Broker:
     """Accepts connections, passes requests to the router, and sends its replies."""
 
     def __init__(self, store: Store, security: Security, *, shares_memory: bool = True) -> None:
+        self.store = store  # for the compiled part (forward.cpp)
         self.security = security
         self._loop = asyncio.get_running_loop()
         self._following: Following | None = None
