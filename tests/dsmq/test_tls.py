@@ -24,7 +24,7 @@ from dsmq_nodes.dsmq.broker.loop import Broker as BrokerLoop
 from dsmq_nodes.dsmq.broker.peer_connection import Connection
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.errors import ConnectionFailedError, InsecureError
 from dsmq_nodes.messages import String
 from tests.dsmq.conftest import Broker, Start
 from tests.graph.conftest import spinning
@@ -286,3 +286,10 @@ def test_a_node_floods_is_stalled_and_reconnects_over_tls(
         until(lambda: publish(4) and got[-1] == 4)
     assert set(got) == {300_000, 3, 4}
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("given", [Security(key=Path("a.pem")), Security(client_ca=Path("a.pem"))])
+def test_what_needs_a_certificate_is_refused_without_one(given: Security) -> None:
+    """Such a broker would take everybody in, and neither encrypt nor ask for a token."""
+    with pytest.raises(InsecureError, match=r"needs the broker's own certificate \(--tls-cert"):
+        given.tls()

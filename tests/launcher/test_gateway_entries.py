@@ -177,6 +177,16 @@ def test_what_would_be_open_to_everybody_is_told_at_its_place(
     load_to_launch(path, tmp_path)
 
 
+def test_a_broker_whose_certificate_cannot_be_used_is_told_at_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"broker: {{port: 0, tls_cert: cert.pem}}\n{NODES}")
+    (told,) = check(path).warnings
+    assert (told.line, told.column) == (1, 29)
+    assert f"it does not start here: cannot use the TLS files {tmp_path}/cert.pem: " in told.message
+    with pytest.raises(LaunchFileError, match="No such file or directory"):
+        load_to_launch(path, tmp_path)
+
+
 def test_an_uplink_that_would_not_start_is_refused_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text(f"uplink: {{connect: [hub], publish: [/odom]}}\n{NODES}")

@@ -82,6 +82,11 @@ class Security:
             InsecureError: a file cannot be used.
         """
         if self.certificate is None:
+            if given := self.client_ca or self.key:
+                raise InsecureError(
+                    f"{given} needs the broker's own certificate (--tls-cert, in a launch file "
+                    "tls_cert): without it there is no TLS"
+                )
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:

@@ -106,23 +106,25 @@ def gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProbl
 
 
 def open_doors(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield what would listen where every machine could connect, without a token for it."""
+    """Yield what would be open to every machine, without a token, and unusable certificates."""
     broker, origin = composition.broker, composition.broker_origin
-    doors: list[tuple[Callable[[], None], Origin]] = [
-        (partial(each.entry.check_exposure, os.environ), each.origin)
+    doors: list[tuple[Callable[[], object], Origin, str]] = [
+        (partial(each.entry.check_exposure, os.environ), each.origin, "host")
         for each in composition.gateways
     ]
     if origin is not None and broker.connect is None:
-        authority = Path(broker.tls_client_ca) if broker.tls_client_ca else None
-        security = Security(insecure=broker.insecure, client_ca=authority)
-        doors.insert(0, (partial(security.check, broker.host), origin))
-    for check, door in doors:
+        given = (broker.tls_cert, broker.tls_key, broker.tls_client_ca)
+        files = (Path(each) if each else None for each in given)
+        security = Security(os.environ.get("DSMQ_TOKEN", ""), broker.insecure, *files)
+        doors.insert(0, (partial(security.check, broker.host), origin, "host"))
+        doors.append((security.tls, origin, "tls_cert"))
+    for check, door, key in doors:
         try:
             check()
         except InsecureError as error:
-            host = door.within("host")
-            is_written = host.path in host.document.values
-            place = host if is_written else door
+            value = door.within(key)
+            is_written = value.path in value.document.values
+            place = value if is_written else door
             yield place.problem(f"it does not start here: {error}", at_key=not is_written)
 
 
