@@ -238,6 +238,11 @@ WRONG_FILES = [
         "*a",
         "1:1: anchors and aliases (& and *) are not accepted; write the value out at each place",
     ),
+    (
+        "broker: {connect: 'a:1', port: 3}",
+        "1:9: connect starts no broker, so port would have no effect",
+    ),
+    ("uplink: {as: r 1}", "1:14: 'r 1' is not a name: use letters, digits, _ and -, as in r1"),
     ("nodes: [{namespace: a, nodes: []}]", "1:31: the list is empty"),
     (
         "nodes: {a: b}",

@@ -139,6 +139,7 @@ def test_the_gateways_of_an_included_file_are_its_own(tmp_path: Path) -> None:
             "connect: [hub], tls: {ca: ca.pem, certificate: r1.pem, key: none.key}",
             "tls: the key {folder}/none.key cannot be read: No such file or directory",
         ),
+        ("listen: [hub], insecure: true, robots: [r1]", "names in certificates: set tls, or leave"),
         ("connect: [hub], insecure: true, publish: [odom]", "write the full name, as '/odom'"),
     ],
 )

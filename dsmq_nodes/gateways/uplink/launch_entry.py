@@ -15,7 +15,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.launcher.file.entries import LaunchMapping
-from dsmq_nodes.launcher.file.field_types import FilePath
+from dsmq_nodes.launcher.file.field_types import FilePath, wrong
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import UPLINK
@@ -34,7 +34,7 @@ _Names = Annotated[list[str], Field(max_length=1000)]
 def _name(text: str) -> str:
     # Not a pattern of the schema: a file may have `$(arg name)` there.
     if is_name(text) is None:
-        raise ValueError("is not a name: use letters, digits, _ and -, as in r1")
+        raise wrong(f"{text!r} is not a name: use letters, digits, _ and -, as in r1")
     return text
 
 
@@ -197,6 +197,10 @@ class UplinkEntry(GatewayEntry):
         if not self.connect and not self.listen:
             raise CommandError("give the addresses of others (connect), or one for them (listen)")
         self.endpoints([*self.connect, *self.listen])
+        if self.tls is None and (self.robots or self.bases):
+            raise CommandError(
+                "robots and bases are names in certificates: set tls, or leave both out"
+            )
         if self.tls is not None and self.listen and not self.robots and not self.bases:
             raise CommandError(
                 "set who may connect: robots: [r1, r2] get their own names only, bases: [base] "

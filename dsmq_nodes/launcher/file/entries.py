@@ -46,7 +46,7 @@ class BrokerEntry(LaunchMapping):
     @model_validator(mode="after")
     def _starts_none(self) -> Self:
         if self.connect is not None and (others := sorted(self.model_fields_set - {"connect"})):
-            raise ValueError(
+            raise fields.wrong(
                 f"connect starts no broker, so {' and '.join(others)} would have no effect"
             )
         return self

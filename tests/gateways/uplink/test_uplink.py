@@ -356,7 +356,7 @@ def test_a_second_uplink_of_a_broker_is_refused(fleet: Fleet) -> None:
         ("--publish /odom", "give the addresses of others"),
         ("--connect localhost --publish odom", "write the full name, as '/odom'"),
         ("--connect localhost --publish /rosout", "is never carried"),
-        ("--as a/b --connect localhost --publish /x", "--as a/b"),
+        ("--as a/b --connect localhost --publish /x", "'a/b' is not a name"),
         ("--connect nonsense/x:y --publish /x", "write HOST:PORT"),
     ],
 )
