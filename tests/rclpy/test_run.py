@@ -408,6 +408,7 @@ def test_what_cannot_be_run_is_said_in_one_line(
         ("from std_msgs.msg import Strin", "has no 'Strin' in it; did you mean 'String'?"),
         ("from tf2_ros import Bufer", "has no 'Bufer' in it; did you mean 'Buffer'?"),
         ("from json import dmp", "cannot import name 'dmp'"),
+        ("from needs.msg import Aa", "needs.msg has no 'Aa'; did you mean 'A'?"),
         ("from needs.msg import A", "'absent_msgs' is not installed in "),
         (
             "import in_cpp",

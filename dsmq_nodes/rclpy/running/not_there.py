@@ -50,13 +50,14 @@ def about_package(name: str) -> str:
 
 
 def _about_name(name: str, module: str) -> str:
-    if module.partition(".")[0] not in interface_modules.provided():
-        return ""
+    package, _, kind = module.partition(".")
+    if package not in interface_modules.provided():
+        own = interface_modules.kinds(package).get(kind)
+        return f"{module} has no {name!r}; {did_you_mean(name, own)}" if own else ""
     found = import_module(module)
     public = {each for each in dir(found) if each[0] != "_" and not ismodule(vars(found).get(each))}
     known = getattr(found, "__all__", public)
     hint = did_you_mean(name, known or _modules(module))
-    package, _, kind = module.partition(".")
     if kind in interface_modules.kinds(package):
         hint += (
             f"; more of {package} is read from its source package, if that is below {Path.cwd()}"
