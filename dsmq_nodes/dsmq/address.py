@@ -277,6 +277,12 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
     """Return the socket with TLS if DSMQ_TLS_CA names the authority to trust, else as it is."""
     authority = os.environ.get("DSMQ_TLS_CA")
     if not authority:
+        if alone := {"DSMQ_TLS_CERT", "DSMQ_TLS_KEY"} & os.environ.keys():
+            sock.close()
+            raise ConnectionFailedError(
+                f"no connection to the broker at {host}: {min(alone)} is set, but not DSMQ_TLS_CA, "
+                "the authority to trust: without it there is no TLS"
+            )
         return sock
     for variable in ("DSMQ_TLS_CA", "DSMQ_TLS_CERT", "DSMQ_TLS_KEY"):
         file = os.environ.get(variable)

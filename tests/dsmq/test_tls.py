@@ -118,6 +118,15 @@ def test_a_client_certificate_is_asked_for(
         client.put("t", "x", ack=True)
 
 
+def test_a_client_certificate_without_an_authority_connects_nowhere(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    monkeypatch.setenv("DSMQ_TLS_CERT", "client.pem")
+    with pytest.raises(ConnectionFailedError, match="DSMQ_TLS_CERT is set, but not DSMQ_TLS_CA"):
+        broker.connect()
+
+
 def test_an_expired_certificate_is_refused(
     start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,3 +100,8 @@ def test_beyond_this_machine_it_opens_only_with_a_token() -> None:
     for host in ("0.0.0.0", "::", "192.168.0.7", "robot.lab"):
         with pytest.raises(InsecureError, match="DSMQ_WEB_TOKEN"):
             WebEntry(host=host).check_exposure({"DSMQ_WEB_TOKEN": ""})
+
+
+def test_a_key_without_a_certificate_does_not_open_without_tls() -> None:
+    with pytest.raises(InsecureError, match=r"web\.key needs a certificate \(--tls-cert"):
+        WebEntry(tls_key="web.key").check_exposure({})
