@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.given_files import working_directory
+
 PACKAGE_FILE: Final = "package.xml"
 _NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
 _NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
@@ -65,8 +67,12 @@ class Packages:
 
     @property
     def all(self) -> dict[str, RosPackage]:
-        """Every package by its name; the working tree has priority."""
-        return _find_all(self.program, Path.cwd(), os.environ.get("AMENT_PREFIX_PATH", ""))
+        """Every package by its name; the working tree has priority.
+
+        Raises:
+            CommandError: the working directory is gone.
+        """
+        return _find_all(self.program, working_directory(), os.environ.get("AMENT_PREFIX_PATH", ""))
 
     def find(self, name: str) -> RosPackage | None:
         """Return a package by its name, or None."""
