@@ -277,10 +277,10 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
     """Return the socket with TLS if DSMQ_TLS_CA names the authority to trust, else as it is."""
     authority = os.environ.get("DSMQ_TLS_CA")
     if not authority:
-        if alone := {"DSMQ_TLS_CERT", "DSMQ_TLS_KEY"} & os.environ.keys():
+        if alone := [each for each in ("DSMQ_TLS_CERT", "DSMQ_TLS_KEY") if os.environ.get(each)]:
             sock.close()
             raise ConnectionFailedError(
-                f"no connection to the broker at {host}: {min(alone)} is set, but not DSMQ_TLS_CA, "
+                f"no connection to the broker at {host}: {alone[0]} is set, but not DSMQ_TLS_CA, "
                 "the authority to trust: without it there is no TLS"
             )
         return sock

@@ -127,6 +127,13 @@ def test_a_client_certificate_without_an_authority_connects_nowhere(
         broker.connect()
 
 
+def test_an_empty_variable_of_tls_is_none(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in ("DSMQ_TLS_CA", "DSMQ_TLS_CERT", "DSMQ_TLS_KEY"):
+        monkeypatch.setenv(each, "")
+    with broker.connect() as client:
+        client.put("t", "x", ack=True)
+
+
 def test_an_expired_certificate_is_refused(
     start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
