@@ -70,7 +70,7 @@ def _unusable(error: Exception) -> str:
     """Return what is wrong with a path that a user has named; "" for other errors."""
     if not isinstance(error, OSError) or error.errno not in {errno.EACCES, errno.ENAMETOOLONG}:
         return ""
-    return f"{error.filename}: {error.strerror}" * bool(error.filename)
+    return f"{error.filename}: {error.strerror}" if error.filename else ""
 
 
 def _open_streams() -> None:

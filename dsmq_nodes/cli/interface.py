@@ -16,7 +16,12 @@ from dsmq_nodes.messages.schema.dynamic import decoded
 from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
 from dsmq_nodes.messages.schema.interface_text import PARTS, read_interface
 from dsmq_nodes.messages.schema.python_source import Interface, python_module
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around, package_at
+from dsmq_nodes.messages.schema.ros_packages import (
+    PACKAGES,
+    RosPackage,
+    package_around,
+    package_at,
+)
 from dsmq_nodes.tools.definitions import definition
 from dsmq_nodes.tools.offers import unknown
 
@@ -132,9 +137,8 @@ def _known(name: str) -> Any:
         return find_interface(name)
     except CommandError:
         package = PACKAGES.find(name.partition("/")[0])
-        if package is None or not (files := _files(package.folder)):
+        if package is None or not (there := _types(package)):
             raise
-        there = [f"{package.name}/{file.parent.name}/{file.stem}" for file in files]
         raise unknown("type", name, there) from None
 
 
@@ -150,9 +154,8 @@ def package(
     """List the types of a package."""
     names = standard_interfaces()
     found = [each for each in names if each.startswith(f"{name}/")]
-    if there := PACKAGES.find(name):
-        files = (file for kind in PARTS for file in sorted(there.folder.glob(f"{kind}/*.{kind}")))
-        found = found or [f"{name}/{file.parent.name}/{file.stem}" for file in files]
+    if not found and (there := PACKAGES.find(name)):
+        found = _types(there)
     if not found:
         raise unknown("package", name, {each.partition("/")[0] for each in names})
     kinds = _kinds(messages=messages, services=services, actions=actions)
@@ -255,6 +258,11 @@ def _read(source: str) -> list[Interface]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for kind in PARTS for path in sorted((folder / kind).glob(f"*.{kind}"))]
+
+
+def _types(package: RosPackage) -> list[str]:
+    files = _files(package.folder)
+    return [f"{package.name}/{each.parent.name}/{each.stem}" for each in files]
 
 
 def _is_word(name: str) -> bool:

@@ -4,6 +4,8 @@ import ssl
 import stat
 from pathlib import Path
 
+from dsmq_nodes.errors import InsecureError
+
 
 def check_tls_files(*paths: str | Path | None) -> None:
     """Refuse a path that reading might wait for, or never reach the end of.
@@ -18,6 +20,22 @@ def check_tls_files(*paths: str | Path | None) -> None:
         is_nameless = stat.S_ISFIFO(mode) and not path.resolve().exists()
         if not stat.S_ISREG(mode) and not is_nameless:
             raise OSError(f"{path} is no file")
+
+
+def check_certificate(
+    certificate: str | Path | None, what: str, *others: str | Path | None
+) -> None:
+    """Refuse a server's key or authority without `what`, its certificate: it would have no TLS.
+
+    Raises:
+        InsecureError: there are such files, and no certificate.
+    """
+    given = next(filter(None, others), None)
+    if given and not certificate:
+        raise InsecureError(
+            f"{given} needs {what} (--tls-cert, in a launch file tls_cert): without it there is "
+            "no TLS"
+        )
 
 
 def unusable_tls_files(error: OSError, *paths: str | Path | None) -> str:

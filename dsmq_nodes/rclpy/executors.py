@@ -310,9 +310,9 @@ class Executor:
                 for each in tuple(kind):
                     if each.handle.is_ready():
                         found.append((each, node))  # noqa: PERF401  half the time of a new list
-        ready = [node for _, node in found]
-        for node in (*asked, *ready):
-            node.handle.had_ready = node in ready
+        ready = {id(node) for _, node in found}
+        for node in nodes:
+            node.handle.had_ready = id(node) in ready
         return found
 
     def _wait_set_of(self, waitable: Any, node: Any) -> WaitSet:

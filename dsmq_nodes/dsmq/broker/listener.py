@@ -23,7 +23,7 @@ from dsmq_nodes.dsmq.loopback import (
     resolved,
     why_absent,
 )
-from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
+from dsmq_nodes.dsmq.tls_files import check_certificate, check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import (
     AddressInUseError,
     ConnectionFailedError,
@@ -81,12 +81,9 @@ class Security:
         Raises:
             InsecureError: a file cannot be used.
         """
+        own = "the broker's own certificate"
+        check_certificate(self.certificate, own, self.client_ca, self.key)
         if self.certificate is None:
-            if given := self.client_ca or self.key:
-                raise InsecureError(
-                    f"{given} needs the broker's own certificate (--tls-cert, in a launch file "
-                    "tls_cert): without it there is no TLS"
-                )
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:

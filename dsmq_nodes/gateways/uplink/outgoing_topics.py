@@ -415,9 +415,10 @@ class OutgoingTopics:
         tell (`EmergencyStop` can).
         """
         topic, age_sec = self._hub.topic(name), time.monotonic() - at_sec
-        is_kept = name.endswith(EMERGENCY_STOP_TOPIC) and not (topic is not None and topic.latched)
+        if not name.endswith(EMERGENCY_STOP_TOPIC) or age_sec < REQUEST_LASTS_SEC:
+            return False
         is_false = "".join((reply.text or "").split()) == '{"data":false}'
-        if not (is_kept and is_false) or age_sec < REQUEST_LASTS_SEC:
+        if not is_false or (topic is not None and topic.latched):
             return False
         logger.warning(
             "false on %s, %.0f s old, is not sent to a machine that is new: publish it again to "

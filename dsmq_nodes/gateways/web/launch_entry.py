@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
 from dsmq_nodes.dsmq.loopback import check_exposure
-from dsmq_nodes.errors import InsecureError
+from dsmq_nodes.dsmq.tls_files import check_certificate
 from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE
 from dsmq_nodes.launcher.file import field_types as fields
 from dsmq_nodes.launcher.file.entries import LaunchMapping
@@ -94,11 +94,7 @@ class WebEntry(GatewayEntry):
 
     @override
     def check_exposure(self, environment: Mapping[str, str]) -> None:
-        if self.tls_key and not self.tls_cert:
-            raise InsecureError(
-                f"{self.tls_key} needs a certificate (--tls-cert, in a launch file tls_cert): "
-                "without it there is no TLS"
-            )
+        check_certificate(self.tls_cert, "a certificate", self.tls_key)
         check_exposure(
             self.host,
             is_guarded=bool(self.insecure or self.token_file or environment.get(TOKEN_VARIABLE)),

@@ -89,7 +89,8 @@ class GatewayEntry(LaunchMapping):
         except ValidationError as error:
             first = error.errors()[0]
             where = f"{mark}{'.'.join(map(str, first['loc']))} {first['input']}: "
-            raise CommandError(where * (first["type"] != WRONG) + first["msg"]) from None
+            text = first["msg"] if first["type"] == WRONG else f"{where}{first['msg']}"
+            raise CommandError(text) from None
 
     def process(self, directory: Path) -> GatewayProcess:
         """Return the process to start; paths in the entry are relative to `directory`."""
