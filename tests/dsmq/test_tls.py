@@ -127,7 +127,10 @@ def test_a_client_certificate_without_an_authority_connects_nowhere(
         broker.connect()
 
 
-def test_an_empty_variable_of_tls_is_none(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_of_tls_is_none(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = begin(start, tmp_path)
     for each in ("DSMQ_TLS_CA", "DSMQ_TLS_CERT", "DSMQ_TLS_KEY"):
         monkeypatch.setenv(each, "")
     with broker.connect() as client:
