@@ -40,6 +40,10 @@ _FLAGS: Final = (
     "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1,"
     " EXCLUDE localhost",
 )
+_CONDITION: Final = (
+    "`${document.readyState} and ${document.visibilityState}:"
+    " ${document.body?.innerText.slice(0, 600)}`"
+)
 
 
 class Browser:
@@ -183,8 +187,8 @@ class Page:
         return told["result"]
 
     def navigate(self, url: str) -> None:
-        """Open an address."""
-        self.call("Page.navigate", url=url)
+        """Open an address; again where Chromium gives up, as when the machine's network changes."""
+        until(lambda: "errorText" not in self.call("Page.navigate", url=url), url)
 
     def run(self, script: str) -> Any:
         """Return the value of an expression; of a promise, its result."""
@@ -198,7 +202,10 @@ class Page:
         """Wait until an expression is true; return its value."""
         deadline = time.monotonic() + PATIENCE_SEC
         while not (value := self.run(f"(() => {{ try {{ return {script}; }} catch {{ }} }})()")):
-            assert time.monotonic() < deadline, f"waited in vain for {what or script}"
+            assert time.monotonic() < deadline, (
+                f"waited in vain for {what or script}; the page is {self.run(_CONDITION)}\n"
+                f"errors: {self.errors}\nrequests: {self.requests}"
+            )
             time.sleep(0.03)
         return value
 

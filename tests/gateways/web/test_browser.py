@@ -160,15 +160,18 @@ def speed(session: Any) -> float:
     return nan if reply is None else float(msgspec.json.decode(reply.text)["linear"]["x"])
 
 
-def stop_the_avoider(page: Page) -> None:
-    """It commands the same topic 20 times a second."""
+@pytest.fixture
+def without_avoider(page: Page) -> Iterator[None]:
+    """Without the node that commands the same topic 20 times a second."""
     page.run("dashboard.ask('launch', {action: 'stop', name: 'avoider'})")
+    yield
+    page.run("dashboard.ask('launch', {action: 'start', name: 'avoider'})")
 
 
+@pytest.mark.usefixtures("without_avoider")
 def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
     page: Page, robot: Robot, tmp_path: Path
 ) -> None:
-    stop_the_avoider(page)
     page.waits_for("document.querySelector('#drive-topic').value === '/cmd_vel'")
     with twists(robot) as session:
         page.click("#arm")
@@ -211,7 +214,6 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
             other.kill()
             until(lambda: speed(session) == 0.0, "it stops")
     page.waits_for("document.querySelector('#driver').textContent === ''")
-    page.run("dashboard.ask('launch', {action: 'start', name: 'avoider'})")
 
 
 def test_stop_stops_it_even_without_the_pages_scripts(robot: Robot, browser: Browser) -> None:
