@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _Schema = dict[str, Any]
 
-_MOST_ITEMS: Final = 2**62
 _INT64_LEAST: Final = -(2**63)
 _INT64_MOST: Final = 2**63 - 1
 _UINT64_MOST: Final = 2**64 - 1
@@ -140,7 +139,7 @@ def _make_plan(cls: type[BaseModel]) -> "Plan | None":
         return None
     try:
         _plans[cls] = make_plan(cls, tuple(_fields(cls)), _SLOTS)
-    except (_NoPlanError, RecursionError):  # nested too deep for the compiled part
+    except (_NoPlanError, RecursionError, OverflowError):  # too deep, or a limit is too large
         return None
     return _plans[cls]
 
@@ -207,7 +206,7 @@ def _value(
         raise _NoPlanError
     _check(found, "list", _LIST)
     kind, plan, low, high = _item(_resolved(found["items_schema"], refs))
-    lengths = found.get("min_length", 0), found.get("max_length", _MOST_ITEMS)
+    lengths = found.get("min_length", 0), found.get("max_length", sys.maxsize)
     return kind, plan, True, low, high, *lengths
 
 

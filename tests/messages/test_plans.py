@@ -1,5 +1,6 @@
 """Which message types the compiled codec has a plan for; the others are left to pydantic."""
 
+import sys
 from types import GenericAlias
 from typing import Annotated, Any, Self
 
@@ -168,6 +169,10 @@ class Short(Message):
     name: Annotated[str, Field(max_length=3)] = ""
 
 
+class Endless(Message):
+    values: Annotated[list[float], Field(max_length=sys.maxsize + 1)] = []
+
+
 class Tree(Message):
     x: float = 0.0
     children: list["Tree"] = []
@@ -196,6 +201,7 @@ OWN = [
     Stripped,
     After,
     Short,
+    Endless,
     Tree,
     Uses,
 ]
