@@ -58,25 +58,19 @@ class Message(BaseModel, metaclass=ModelClass):
         ser_json_inf_nan="strings",
         serialize_by_alias=True,  # the alias of a field is its name outside of Python
         protected_namespaces=(),
-        defer_build=True,  # for the kit's own types: see `__init_subclass__`
     )
 
     type_name: ClassVar[str] = "dsmq_nodes/msg/Message"
     """The ROS name of the type, such as `sensor_msgs/msg/Imu`."""
 
     @override
-    def __init_subclass__(
-        cls, *, type_name: str | None = None, late: bool = False, **kwargs: Any
-    ) -> None:
+    def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _allow_hidden_names(cls)
         name, bracket, types = cls.__name__.partition("[")
         if bracket:  # Stamped[float]: it belongs to its generic class, not to its first user
             type_name = f"{cls.__bases__[0].type_name}[{types}"  # type: ignore[attr-defined]
         cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{name}"
-        # The types of the kit are built when they are first needed (codec.py): a program uses few.
-        is_kits = cls.__module__.startswith("dsmq_nodes.messages.")
-        cls.model_config["defer_build"] = late or is_kits
 
     @classmethod
     @override

@@ -30,6 +30,9 @@ class ModelClass(ModelMetaclass):
     def __new__(
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
     ) -> type:
+        # The types of the kit are built when they are first needed (codec.py): a program uses few.
+        is_kits = namespace.get("__module__", "").startswith("dsmq_nodes.messages.")
+        kwargs.setdefault("defer_build", is_kits)
         try:
             return super().__new__(cls, name, bases, namespace, **kwargs)
         except PydanticUserError as error:

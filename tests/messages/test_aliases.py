@@ -97,6 +97,20 @@ def test_two_names_of_a_field_are_refused_with_its_class(
             x: int = Field(**options)
 
 
+@pytest.mark.parametrize("base", [Message, Parameters])
+def test_a_class_that_is_made_by_names_and_aliases_is_checked_at_once(base: Any) -> None:
+    class Wheels(base):  # type: ignore[misc]
+        model_config = ConfigDict(populate_by_name=True, alias_generator=to_camel)
+        mean_speed: float = 0.0
+
+    assert Wheels.__pydantic_complete__
+    with pytest.raises(TypeError, match=r"x is to have one name .* read as 'v'"):
+
+        class _Two(base):  # type: ignore[misc]
+            model_config = ConfigDict(populate_by_name=True)
+            x: int = Field(validation_alias="v")
+
+
 class Plain(BaseModel):
     """A class of pydantic's own, whose configuration does not write aliases."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NOWHERE: Final[Mapping[str, str]] = {}
 
 
-class Parameters(BaseModel, metaclass=ModelClass):
+class Parameters(BaseModel, metaclass=ModelClass, defer_build=True):  # most nodes never build it
     """The parameters of a node class: subclass it inside the node, with types and defaults.
 
     An int is accepted as a float; nothing else is converted. An unknown name is an error. A field
@@ -38,13 +38,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         ser_json_bytes="base64",
         val_json_bytes="base64",
         serialize_by_alias=True,  # a field's alias is its name for other nodes
-        defer_build=True,  # for this class alone, which most nodes never build
     )
-
-    @override
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.model_config["defer_build"] = False
 
     @classmethod
     @override

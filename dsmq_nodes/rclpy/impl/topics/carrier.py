@@ -27,7 +27,7 @@ def carrier_class(message_class: type[Message]) -> Any:
     }
     make: Any = type(message_class)
     name, type_name = message_class.__name__, message_class.type_name
-    return make(name, (message_class,), body, type_name=type_name, late=True)
+    return make(name, (message_class,), body, type_name=type_name, defer_build=True)
 
 
 def carry(cls: Any, parts: tuple[bytes, str, Any]) -> Any:
