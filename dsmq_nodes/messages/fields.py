@@ -67,6 +67,9 @@ _INNER: Final = frozenset(
         "arguments_schema",
         "json_schema",
         "python_schema",
+        "strict_schema",
+        "lax_schema",
+        "steps",
     )
 )
 # The kinds of schemas whose values JSON has in another form, a list or a text.
@@ -78,8 +81,6 @@ _NOT_IN_JSON: Final = (
 )
 # The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
-# Ends the reference of an adapted copy: pydantic takes what stands after the last ":" off a name.
-_ADAPTED: Final = "-in-message"
 
 
 def adapt_parameters(
@@ -97,9 +98,9 @@ def adapt_model(
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
     be changed in place are copied for each message, which costs less than a deep copy; members of
-    an enumeration have to be texts or numbers; what JSON has in another form is read beneath
-    validators too. The same holds in dataclasses, typed dicts and named tuples inside the model.
-    Messages inside the model stay as they are: they are adapted already.
+    an enumeration have to be texts or numbers; what JSON has in another form, also by a serializer
+    of the user's own, is read beneath validators too. The same holds in dataclasses, typed dicts
+    and named tuples inside the model. Messages inside it are adapted already.
     """
     return _adapted(cls, schema, _Adapter(handler, _ADAPTERS))
 
@@ -121,10 +122,13 @@ class _NotReadableError(Exception):
 class _Adapter:
     """Adapts the schema of one model, and copies of the types that it refers to."""
 
-    def __init__(self, handler: GetCoreSchemaHandler, adapters: _Adapters) -> None:
+    def __init__(
+        self, handler: GetCoreSchemaHandler, adapters: _Adapters, ending: str = "-in-message"
+    ) -> None:
         self._handler: Final = handler
         self._adapters: Final = adapters
-        self.definitions: Final[dict[str, CoreSchema]] = {}
+        self._ending: Final = ending  # pydantic takes what stands after the last ":" off a name
+        self.definitions: dict[str, CoreSchema] = {}
 
     def model(self, cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
         found: Schema = dict(schema)
@@ -132,14 +136,20 @@ class _Adapter:
             found["schema"] = self.model(cls, found["schema"])
         elif found["type"] == "model" and found["cls"] is cls:
             check_names(cls, found)
-            found["schema"] = self._adapt(found["schema"])
+            found["schema"] = self.adapt(found["schema"])
         return cast("CoreSchema", found)
 
-    def _adapt(self, schema: object) -> object:
+    def adapt(self, schema: object) -> object:
         if isinstance(schema, list | tuple):
-            return type(schema)(self._adapt(item) for item in schema)
+            return type(schema)(self.adapt(item) for item in schema)
         if not isinstance(schema, dict) or _is_model(schema):
             return schema
+        if own := schema.get("serialization"):  # it stays around what the schema is adapted to
+            bare = {key: value for key, value in schema.items() if key != "serialization"}
+            if own["type"] == "function-wrap":
+                own = own | {"schema": self.adapt(own.get("schema", bare))}
+            inner = self._in_own_form() if own["type"] == "function-plain" else self
+            return cast("Schema", inner.adapt(bare)) | {"serialization": own}
         if schema.get("type") == "definition-ref":
             return self._adapt_reference(schema)
         adapted: Schema = {
@@ -152,11 +162,17 @@ class _Adapter:
         adapter = self._adapters.get(adapted.get("type", ""))
         return adapter(adapted) if adapter else adapted
 
+    def _in_own_form(self) -> "_Adapter":
+        """Return an adapter of values that a serializer of the user's own writes in any form."""
+        found = _Adapter(self._handler, _IN_OWN_FORM, "-in-own-form")
+        found.definitions = self.definitions
+        return found
+
     def _adapt_inner(self, schema: object) -> object:
         """Adapt what a schema holds: another one, a list of them, or a table of them by names."""
         if isinstance(schema, dict) and not isinstance(schema.get("type"), str):
-            return {name: self._adapt(each) for name, each in schema.items()}
-        return self._adapt(schema)
+            return {name: self.adapt(each) for name, each in schema.items()}
+        return self.adapt(schema)
 
     def _adapt_reference(self, schema: Schema) -> Schema:
         """Refer to an adapted copy: the type may also be used outside of messages."""
@@ -167,10 +183,10 @@ class _Adapter:
             return schema
         if _is_model(found):
             return schema
-        adapted_ref = f"{ref}{_ADAPTED}"
+        adapted_ref = f"{ref}{self._ending}"
         if adapted_ref not in self.definitions:
             self.definitions[adapted_ref] = found  # where the type contains itself
-            adapted = cast("Schema", self._adapt(found))
+            adapted = cast("Schema", self.adapt(found))
             self.definitions[adapted_ref] = cast("CoreSchema", adapted | {"ref": adapted_ref})
         return schema | {"schema_ref": adapted_ref}
 
@@ -362,4 +378,9 @@ _ADAPTERS: Final[_Adapters] = {
     **dict.fromkeys(("callable", "is-subclass"), _callable),
     "literal": _literal,
     **dict.fromkeys(_NOT_IN_JSON, _lax),
+}
+# Of what a serializer of the user's own writes, pydantic reads as much as it can.
+_IN_OWN_FORM: Final[_Adapters] = {
+    **{kind: _ADAPTERS[kind] for kind in ("float", "list", "default")},
+    **dict.fromkeys((*_NOT_IN_JSON, "bool", "int", "bytes"), _lax),
 }

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import BeforeValidator, Json, field_validator, model_validator
+from pydantic import (
+    Base64Bytes,
+    BeforeValidator,
+    Json,
+    PlainSerializer,
+    WrapSerializer,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from dsmq_nodes.messages import Message
 
@@ -105,6 +114,53 @@ def test_a_value_comes_back(kind: Any, value: Any, make: Callable[[Any], type[Me
     found: Any = message_type.from_json(message.to_json())
     assert found == message
     assert type(found.field) is type(value)
+
+
+def from_hex(value: Any) -> Any:
+    return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+Hex = Annotated[bytes, PlainSerializer(bytes.hex), BeforeValidator(from_hex)]
+Text = Annotated[bytes, PlainSerializer(bytes.decode)]
+Rounded = PlainSerializer(lambda value: round(value, 1))
+
+
+@pytest.mark.parametrize("make", [plain, beneath_the_models])
+@pytest.mark.parametrize(
+    ("kind", "value", "text", "read"),
+    [
+        (Annotated[float, Rounded], 1.26, "1.3", 1.3),
+        (Annotated[float, PlainSerializer(lambda value: f"{value:.1f}")], 1.26, '"1.3"', 1.3),
+        (Annotated[float, WrapSerializer(lambda value, dump: dump(-value))], 1.5, "-1.5", -1.5),
+        (list[Annotated[float, Rounded] | None], [1.26, None], "[1.3,null]", [1.3, None]),
+        (Annotated[int, PlainSerializer(str)], 7, '"7"', 7),
+        (Annotated[bool, PlainSerializer(int)], True, "1", True),
+        (Hex, b"\xff", '"ff"', b"\xff"),
+        (dict[str, Hex], {"a": b"\xff"}, '{"a":"ff"}', {"a": b"\xff"}),
+        (Text, b"abcd", '"abcd"', b"abcd"),
+        (Annotated[bytes, WrapSerializer(lambda raw, dump: dump(raw[:1]))], b"aa", '"YQ=="', b"a"),
+        (Base64Bytes, b"aGk=", '"aGk="', b"hi"),
+    ],
+)
+def test_what_a_serializer_of_ones_own_writes_is_read(
+    kind: Any, value: Any, text: str, read: Any, make: Callable[[Any], type[Message]]
+) -> None:
+    message_type = make(kind)
+    written = message_type(field=value).to_json()
+    assert written == f'{{"field":{text}}}'
+    found: Any = message_type.from_json(written)
+    assert (found.field, type(found.field)) == (read, type(read))
+
+
+def test_a_serializer_of_a_field_that_has_to_be_given_is_called() -> None:
+    class Level(Message):
+        percent: float
+
+        @field_serializer("percent")
+        def rounded(self, value: float) -> float:
+            return round(value, 1)
+
+    assert Level(percent=1.26).to_json() == '{"percent":1.3}'
 
 
 @pytest.mark.parametrize("make", [plain, beneath_the_models])

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import math
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, cast
 
@@ -65,6 +66,10 @@ FIELDS = [
     (list[Pair] | None, [Pair(NAN)]),
     (WithMessage, WithMessage(Inner(x=NAN), NAN)),
     (Sequence[float], [NAN, 1.0]),
+    (Sequence[bytes], [b"\xff"]),
+    (deque[bytes], deque([b"\xff"])),
+    (defaultdict[str, float], defaultdict(float, a=NAN)),
+    (defaultdict[str, list[bytes]], defaultdict(list, a=[b"\xff"])),
     (Plain | Table, Plain(NAN)),
 ]
 
