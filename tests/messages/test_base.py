@@ -7,11 +7,19 @@ import sys
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_origin
 
 import numpy as np
 import pytest
-from pydantic import ConfigDict, Field, computed_field, create_model
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    computed_field,
+    create_model,
+    field_serializer,
+    field_validator,
+)
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -185,6 +193,31 @@ class TestChecks:
         odometry = Odometry()
         odometry.pose.covariance[0] = -1
         assert Odometry.from_json(odometry.to_json()).pose.covariance[0] == -1.0
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            Annotated[list[float], BeforeValidator(lambda text: [*map(float, text.split())])],
+            list[Annotated[float, BeforeValidator(lambda text: float(text.strip()))]],
+            Annotated[list[uint8], BeforeValidator(lambda text: [*map(int, text.split())])],
+            list[Annotated[int, Field(ge=0), BeforeValidator(lambda text: int(text.strip()))]],
+        ],
+        ids=["floats", "each float", "integers", "each integer"],
+    )
+    def test_validators_are_not_called_at_the_publish(self, kind: Any) -> None:
+        made = create_model("Row", __base__=Message, data=(kind, ...))
+        given = "1 2" if get_origin(kind) is not list else ["1", "2"]
+        assert made(data=given).to_json() in {'{"data":[1.0,2.0]}', '{"data":[1,2]}'}
+
+    def test_one_limit_of_a_list_that_is_changed_in_place_is_checked(self) -> None:
+        class Row(Message):
+            data: Annotated[list[str], Field(max_length=1)] = []
+
+        row = Row(data=["a"])
+        assert Row.from_json(row.to_json()) == row
+        row.data.append("b")
+        with pytest.raises(MessageError, match=r"data: .*at most 1"):
+            row.to_json()
 
     def test_from_dict_refuses_what_from_json_ignores(self) -> None:
         assert String.from_json('{"data": "a", "added": 1}').data == "a"
@@ -502,6 +535,26 @@ def test_a_computed_field_is_shown_and_is_no_part_of_the_type() -> None:
     assert '"area":9.0' in sent.to_json()
     assert Pile.from_json(sent.to_json()) == sent
     assert Pile.from_dict(sent.to_dict()) == sent
+
+
+def test_a_field_of_any_class_is_of_any_type_for_others() -> None:
+    class Scan(Message):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+        ranges: np.ndarray[Any, Any]
+        count: int = 0
+
+        @field_validator("ranges", mode="before")
+        @classmethod
+        def as_array(cls, given: Any) -> Any:
+            return np.asarray(given)
+
+        @field_serializer("ranges")
+        def as_list(self, given: Any) -> Any:
+            return given.tolist()
+
+    assert Scan.schema()["properties"] == {"count": {"type": "integer", "default": 0}, "ranges": {}}
+    read = Scan.from_json(Scan(ranges=[1.0, 2.0]).to_json())  # type: ignore[arg-type]
+    assert read.ranges.tolist() == [1.0, 2.0]
 
 
 def test_fields_that_no_reader_would_see_are_refused() -> None:
