@@ -426,6 +426,72 @@ def test_without_shared_memory_all_goes_through_the_broker(
             broker.close()
 
 
+@contextlib.contextmanager
+def held(ring: str) -> Iterator[None]:
+    with Path(ring).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_put_waits_for_memory_that_is_held_for_a_moment_and_no_longer() -> None:
+    shell = Shell()
+    talker, tool = shell.peer("/talker", shm=True), shell.peer("", shm=False)
+    ring = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
+    put_x = wire.encode_object({"action": "put", "topic": "/t", "message": "x", "ack": 1})
+    request = wire.decode_request(put_x[wire.HEADER_BYTES :])
+    began = time.monotonic()
+
+    def put(after_sec: float) -> list[str]:
+        tool.is_to_repeat = False
+        replies = shell.router.handle(tool, request, began + after_sec) + shell.router.commit()
+        told = [wire.decode_reply(frame[wire.HEADER_BYTES :]) for _, frame in replies]
+        return [each.error or each.event for each in told]
+
+    try:
+        with held(ring):
+            assert (put(0.0), tool.is_to_repeat) == ([], True)
+            assert (put(0.2), tool.is_to_repeat) == ([], True)
+        assert (put(0.2), tool.is_to_repeat) == (["ack"], False)
+        with held(ring):
+            assert (put(10.0), tool.is_to_repeat) == ([], True)
+            for _ in range(2):
+                (why,) = put(10.3)
+                assert ("held by a process" in why, tool.is_to_repeat) == (True, False)
+        assert shell.router.topics["/t"].refused == 2
+    finally:
+        shell.memory.close()
+
+
+def test_a_peer_whose_put_waits_holds_up_nobody_and_loses_nothing(
+    broker: ForkedBroker, sharer: Callable[[str], Sharer]
+) -> None:
+    talker, honest = sharer("/talker"), ClientConnection("127.0.0.1", broker.port)
+    ring = str(talker.writer("/t").ring.path)
+    tool = ClientConnection("127.0.0.1", broker.port)
+
+    def acknowledged(number: int) -> bool:
+        """Put while the ring is held: whether both puts were taken when it was free in time."""
+        began_sec = time.monotonic()
+        with held(ring):
+            for ack in (number, number + 1):
+                put = {"action": "put", "topic": "/t", "message": "x", "ack": ack}
+                tool.send(wire.encode_object(put))
+            for _ in range(2):  # another peer is answered meanwhile
+                honest.send(wire.encode_object({"action": "get", "topic": "/other"}))
+                assert honest.receive().error == ""
+        was_in_time = time.monotonic() - began_sec < 0.2
+        told = [tool.receive() for _ in range(2)]
+        assert not was_in_time or [each.ack for each in told] == [number, number + 1]
+        assert not was_in_time or [each.event for each in told] == ["ack", "ack"]
+        return was_in_time
+
+    with closing(tool), closing(honest):
+        for each in (tool, honest):
+            each.socket.settimeout(PATIENCE_SEC)
+        numbers = iter(range(1, 1000, 2))
+        until(lambda: acknowledged(next(numbers)), "a moment in which this machine was not busy")
+
+
 def test_a_directory_that_is_locked_is_left_alone() -> None:
     memory = shared_memory.SharedMemory()
     try:

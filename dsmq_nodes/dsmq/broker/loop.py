@@ -7,7 +7,8 @@ needs those messages commits first. So a message is on its way to its readers be
 SQLite.
 
 A peer whose requests take long, such as those for all of many topics, has a turn of `_TURN_SEC`.
-Its other requests wait until the other peers have had their turn.
+Its other requests wait until the other peers have had their turn. So does a peer that puts into
+shared memory which another process holds for a moment: that process may wait for a CPU.
 
 Connections that wait to be accepted are accepted before any request is handled: a peer that
 connected before a put was sent receives that put.
@@ -20,6 +21,7 @@ import socket
 import ssl
 import time
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, wire
@@ -49,6 +51,7 @@ _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last frames to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _TURN_SEC: Final = 0.02
+_REPEAT_SEC: Final = 0.002
 _MOST_HANDSHAKES: Final = 8  # in a turn of the loop: 1.5 ms each
 _TICK_SEC: Final = 1.0
 _NO_MEMORY: Final = "no memory is left for what it sends"
@@ -230,12 +233,17 @@ class Broker:
         self._last_heard_sec = now = time.monotonic()
         frames = 0
         connection.awaits_turn = False
+        put_back, connection.put_back = connection.put_back, ()
         try:
-            for body in connection.bodies:
+            for body in chain(put_back, connection.bodies):
                 frames, request = frames + 1, _request(body)
                 self.gather(self.router.handle(peer, request, now))
                 if request.action != "put":
                     self._note_request(connection, request.action)
+                elif peer.is_to_repeat:
+                    peer.is_to_repeat = False
+                    connection.put_back = (body,)
+                    self._end_turn(connection, _REPEAT_SEC)
                 if connection.queued_bytes > HIGH_WATER_BYTES:
                     self.flush()
                 if peer.closing or connection.is_stalled or connection.awaits_turn:
@@ -270,11 +278,11 @@ class Broker:
         if time.monotonic() > self._last_heard_sec + _TURN_SEC:
             self._end_turn(connection)
 
-    def _end_turn(self, connection: Connection) -> None:
-        """Let other peers have their turn: this one has taken long enough."""
+    def _end_turn(self, connection: Connection, pause_sec: float = 0.0) -> None:
+        """Let other peers have their turn: this one has taken long enough, or cannot go on."""
         connection.awaits_turn = True
         self._loop.remove_reader(connection.socket)
-        self._loop.call_soon(self._take_turn, connection)
+        self._loop.call_later(pause_sec, self._take_turn, connection)
 
     def _take_turn(self, connection: Connection) -> None:
         """Continue with a peer, after the others have had their turn."""

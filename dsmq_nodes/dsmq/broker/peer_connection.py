@@ -30,6 +30,7 @@ class Connection:
 
     Attributes:
         bodies: the bodies of the frames that were read; () when all of them are carried out.
+        put_back: the body of a request that is to be repeated before the others.
         outbox: frames that `write` will send, `queued_bytes` in all.
         unsent: bytes that the socket had no room for.
         is_stalled: whether the peer reads no answers, so that its requests are not read.
@@ -60,6 +61,7 @@ class Connection:
             limits.STRANGERS_BODY_BYTES if strange else limits.MAX_BODY_BYTES
         )
         self.bodies: Iterable[bytes] = ()
+        self.put_back: tuple[bytes, ...] = ()
         self._receive_bytes = RECEIVE_BYTES
         self._unread_answers = 0
         # The time since which a hello or the rest of a frame is awaited.

@@ -7,6 +7,7 @@ the puts. No subscriber has a queue of its own. A *patient* peer, such as a reco
 and catches up at intervals, which costs the broker less and the peer even less.
 """
 
+import math
 from typing import Final
 
 from dsmq_nodes.dsmq import limits, wire
@@ -30,6 +31,7 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
 
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not continue"
+_HELD_SEC: Final = 0.25  # from then on a topic's puts are refused, until its ring is free
 
 
 class Exchange:
@@ -120,13 +122,20 @@ class Exchange:
     ) -> Replies:
         """Append a peer's message to a topic's log, and push it.
 
+        While another process holds the topic's ring, `peer.is_to_repeat` is set instead.
+
         Raises:
             RingError: the log is in a ring that cannot take this message.
         """
         log = topic.log
         message_id, frame = log.append(peer.name, peer.name_json, request, message, now)
         if not message_id:
-            return self.refuse(peer, topic, request, _NOT_TAKEN)
+            topic.held_since_sec = min(topic.held_since_sec, now)
+            if now - topic.held_since_sec > _HELD_SEC:
+                return self.refuse(peer, topic, request, _NOT_TAKEN)
+            peer.is_to_repeat = True
+            return []
+        topic.held_since_sec = math.inf
         durable = self._store.durable
         latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
         if durable or request.ack is not None:

@@ -1,5 +1,6 @@
 """The state of the router: peers, topics, and the advertisements and cursors that join them."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ class ConnectedPeer:
     blocked: bool = False  # its socket is full
     lags: bool = False  # later puts wait in the logs until it has caught up
     closing: str = ""
+    is_to_repeat: bool = False  # its put was not carried out, and is to be tried again
     name: str = ""
     name_json: bytes = b'""'
     client: str = ""  # the signature of its calls of services
@@ -73,6 +75,7 @@ class Topic:
     messages: int = 0
     size_bytes: int = 0
     refused: int = 0
+    held_since_sec: float = math.inf  # a process has held the ring from then on: no put succeeded
     rate: RateMeter = field(default_factory=RateMeter)
     waits: dict["Wait", None] = field(default_factory=dict)
     maker: "ConnectedPeer | None" = None  # the peer whose account it is in
