@@ -26,6 +26,7 @@ from dsmq_nodes.dsmq.ring import reader as ring_reader
 from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import (
     BUSY,
+    CAPACITY_BYTES,
     DATA,
     HEAD,
     INDEX,
@@ -98,6 +99,11 @@ def test_a_ring_costs_one_descriptor_and_gives_it_back(directory: Path) -> None:
     ring.close()
     assert psutil.Process().num_fds() == before
     assert f"{directory}/a" not in Path("/proc/self/maps").read_text()
+
+
+def test_a_hundred_rings_leave_a_process_more_than_half_of_its_addresses() -> None:
+    half_of_its_addresses = sys.maxsize  # with 32 bits 2 GiB, of which a hundred took 6.4
+    assert half_of_its_addresses > 100 * CAPACITY_BYTES
 
 
 def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
