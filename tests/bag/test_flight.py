@@ -1,5 +1,6 @@
 """Recording a launch from inside it."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -150,6 +151,25 @@ def test_failures_are_known_by_the_launchs_state() -> None:
     flight.on_state(state(a="finished", b="failed", recorder="ready", broker="ready"))
     flight.on_lines(reply(LaunchLines(process="a", first=1, lines=["one", "two"]).to_json()))
     assert list(flight.lines["a"]) == ["one", "two"]
+
+
+BUNDLE = r"""
+import sys
+from collections import deque
+from pathlib import Path
+from dsmq_nodes.bag.record.flight import Flight, write_bundle
+from dsmq_nodes.bag.record.last_seconds import LastSeconds
+flight = Flight("recorder")
+flight.lines["talker"] = deque(["gr\u00fc\u00dfe"])
+write_bundle(Path(sys.argv[1]), flight, LastSeconds(60.0), [])
+"""
+
+
+def test_a_bundle_is_written_in_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", BUNDLE, str(tmp_path / "bundle")]
+    processes.run(command, env=os.environ | ascii_alone, check=True)
+    assert (tmp_path / "bundle" / "talker.log").read_text(encoding="utf-8") == "grüße\n"
 
 
 @pytest.mark.parametrize(("a", "is_over"), [("finished", True), ("restarting", False)])

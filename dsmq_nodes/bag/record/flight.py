@@ -92,7 +92,7 @@ def write_bundle(
     (folder / "versions.txt").write_text(versions())
     for process, lines in flight.lines.items():
         (folder / f"{_as_file_name(process)}.log").write_text(
-            "".join(f"{line}\n" for line in lines)
+            "".join(f"{line}\n" for line in lines), encoding="utf-8"
         )
     with BagWriter(folder / "run") as writer:
         writer.describe(OWN_TEXTS, about_here())

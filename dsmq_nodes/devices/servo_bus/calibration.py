@@ -93,7 +93,10 @@ def write_calibration(path: str, joints: Mapping[str, JointCalibration]) -> None
     beside = Path(f"{path}.new")
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(_FILE.dump_json(dict(joints), indent=4))
+        with beside.open("wb") as file:
+            file.write(_FILE.dump_json(dict(joints), indent=4))
+            file.flush()
+            os.fsync(file.fileno())  # the robot may lose its power at once
         os.replace(beside, path)  # noqa: PTH105  one path is a text
     except OSError as error:
         with contextlib.suppress(OSError):
