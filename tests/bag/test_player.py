@@ -675,6 +675,7 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         "/dock/_action/feedback": "{}",
         "/dsmq/launch/state": "{}",
         "/emergency_stop": '{"data":false}',
+        "/r1/emergency_stop": '{"data":false}',
     }
     with BagWriter(tmp_path / "run") as writer:
         for topic, text in hidden.items():
@@ -687,8 +688,8 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         result = processes.run(played, capture_output=True, text=True, check=True)
         assert result.stdout == "Played 1 messages\n"
         assert result.stderr == (
-            "Not played: 1 messages of /emergency_stop, which might release a stop pressed now: "
-            "--remap /emergency_stop:=/emergency_stop plays them\n"
+            "Not played: 2 messages of /emergency_stop, /r1/emergency_stop, which might release a "
+            "stop pressed now: --remap /emergency_stop:=/emergency_stop plays them\n"
             "Not played: 4 messages of services, actions and the kit (/dock/_action/feedback, "
             "/dsmq/launch/state, /enable/_reply, /enable/_request): --publish-service-requests "
             "calls the services again\n"
@@ -697,7 +698,7 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         played.append("--publish-service-requests")
         result = processes.run(played, capture_output=True, text=True, check=True)
         assert result.stdout == "Played 2 messages\n"
-        assert "Not played: 3 messages" in result.stderr
+        assert "Not played: 3 messages of services" in result.stderr
         until(lambda: motor.enabled == 1, "the call")
     heard = [topic for topic, _ in listener.until(4)]
     assert sorted(heard) == ["/enable/_reply", "/enable/_request", "/numbers", "/numbers"]

@@ -41,7 +41,7 @@ class Playing:
         Playing it would repeat service calls or their answers, or release an emergency stop that is
         pressed now. The emergency stop is played if `remap` names it.
         """
-        if topic == EMERGENCY_STOP_TOPIC:
+        if topic.endswith(EMERGENCY_STOP_TOPIC):  # those of a fleet, too
             return topic not in self.remap
         if topic.endswith(REQUEST) and self.service_requests:
             return False

@@ -62,11 +62,10 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
 
 
 def _print_skipped(player: Player) -> None:
-    stops = player.skipped.pop(EMERGENCY_STOP_TOPIC, 0)
-    if stops:
+    if stops := sorted(name for name in player.skipped if name.endswith(EMERGENCY_STOP_TOPIC)):
         _print(
-            f"Not played: {stops} messages of {EMERGENCY_STOP_TOPIC}, which might release a stop "
-            f"pressed now: --remap {EMERGENCY_STOP_TOPIC}:={EMERGENCY_STOP_TOPIC} plays them"
+            f"Not played: {sum(map(player.skipped.pop, stops))} messages of {', '.join(stops)}, "
+            f"which might release a stop pressed now: --remap {stops[0]}:={stops[0]} plays them"
         )
     if player.skipped:
         names = sorted(player.skipped)
