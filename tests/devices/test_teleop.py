@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.cli.teleop import _single_keys
 from dsmq_nodes.devices import GamepadArm, GamepadDrive, ServoArm
 from dsmq_nodes.devices.teleop.held_keys import REST_SEC, TerminalKeys
@@ -257,6 +258,37 @@ def test_a_pad_drives_while_its_button_is_held(graph: Graph) -> None:
     hold(joy(button=1))
     hold(joy(button=7))
     assert [each.data for each in stops] == [True, False]
+
+
+class Pad(Node):
+    """A pad on another machine."""
+
+    def __init__(self) -> None:
+        super().__init__("pad")
+        self.state = joy(axes={1: 1.0})
+        publisher = self.create_publisher(Joy, "joy", 1)
+        self.create_timer(0.05, lambda: publisher.publish(self.state))
+
+
+def test_a_pad_whose_messages_a_network_holds_up_drives_and_releases_nothing(graph: Graph) -> None:
+    graph.add(GamepadDrive, params={"linear": 0.4})
+    pad = graph.add(Pad)
+    seen = graph.observe(Twist, "cmd_vel")
+    stops = graph.observe(Bool, "/emergency_stop")
+    graph.run_for(2.0)
+    assert seen[-1].linear.x == 0.4
+    graph.faults("joy", delay_sec=2.0)
+    graph.run_for(0.5)
+    assert seen[-1].linear.x == 0.0
+    del seen[:]
+    graph.run_for(3.0)  # for two seconds the hand is what it was two seconds ago
+    assert not any(each.linear.x for each in seen)
+    pad.state = joy(button=1)
+    graph.run_for(2.5)
+    assert [each.data for each in stops] == [True], "the emergency stop is never too late"
+    pad.state = joy(button=7)
+    graph.run_for(2.5)
+    assert [each.data for each in stops] == [True]
 
 
 def test_a_tap_on_the_emergency_stop_counts_in_a_busy_process(graph: Graph) -> None:

@@ -6,7 +6,8 @@
 
 Nothing moves without the button: it is the dead man's switch. `b`, the right button of the four,
 presses the emergency stop; `start` releases it. When `joy` is silent for 0.3 s, as with an
-unplugged pad, the button counts as released.
+unplugged pad, the button counts as released. What a network holds up for longer only presses the
+emergency stop.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
 from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.sensor import Joy
 
 # In the order of ROS's joy, as in gamepad.py.
@@ -38,22 +40,28 @@ class GamepadTeleop(Node):
     def __init__(self, name: str) -> None:
         """Prepare; nothing moves before the button is held."""
         super().__init__(name)
-        self._joy = Joy()
+        self._joy, self._had_b = Joy(), False
         self._stop = EmergencyStop(self)
-        self.create_subscription(
+        self.create_subscription(Joy, "joy", self.on_late_joy, _NO_PRESS_SKIPPED)
+        self._kit.topics.add_subscription(
             Joy,
-            "joy",
+            self.resolve_topic_name("joy"),
             self.on_joy,
-            _NO_PRESS_SKIPPED,
+            QoSProfile(depth=_NO_PRESS_SKIPPED),
             timeout=_SILENT_SEC,
             on_timeout=self.on_silence,
+            longest_wait_sec=None if self._kit.uses_sim_time else _SILENT_SEC,
         )
         self.create_timer(_STEP_SEC, self.tick)
 
+    def on_late_joy(self, msg: Joy) -> None:
+        """Press the emergency stop, however late its button comes."""
+        had_b, self._had_b = self._had_b, _pressed(msg, _B)
+        if self._had_b and not had_b:
+            self._stop.press()
+
     def on_joy(self, msg: Joy) -> None:
         """Handle a new or repeated state of the pad."""
-        if _pressed(msg, _B) and not _pressed(self._joy, _B):
-            self._stop.press()
         if _pressed(msg, _START) and not _pressed(self._joy, _START):
             self._stop.release()
         self._joy = msg
