@@ -7,11 +7,13 @@ broker is lost, all offers in ROS end; they begin again when it is back. In the 
 link keeps the advertisements and repeats them.
 
 Messages from ROS are published in rclpy's thread, because a link accepts them from any thread;
-messages to ROS are published in the loop's thread.
+messages to ROS are published in the loop's thread. A message from ROS that was delayed on its way
+here is stamped as old, so that an `Actuator` skips a late command.
 """
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -21,14 +23,17 @@ import msgspec
 
 from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos, kept_by_all, qos_topic
 from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
-from dsmq_nodes.gateways.ros2.publisher_numbers import PublisherNumbers
+from dsmq_nodes.gateways.ros2.publisher_numbers import PublisherNumbers, publisher_of
 from dsmq_nodes.gateways.ros2.ros_classes import RosImportError, ros_class
 from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_type
 from dsmq_nodes.gateways.ros2.ros_side import RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
+from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.topic_names import REPLY, REQUEST
@@ -217,6 +222,7 @@ class _TopicFromRos:
         self._is_open, self._numbers = True, PublisherNumbers()
         self._skips_ours = bridge.rules.is_both_ways(topic.name)
         name = bridge.rules.here(topic.name)
+        self._ages = Ages(name, BaseClock(), logger.warning)
         self._beside = (  # in this order: others see the QoS before the topic itself
             bridge.hub.advertise(qos_topic("publisher", name, topic.announced), "")
             if any(topic.announced)
@@ -236,8 +242,15 @@ class _TopicFromRos:
             return
         if lost := self._numbers.lost_before(info):
             self._bridge.miss(self._direction, lost)
+        came = Reply(
+            sender=publisher_of(info).hex(),
+            seq=info.get("publication_sequence_number") or 0,
+            stamp=info.get("source_timestamp") or 0,
+            at=time.monotonic_ns(),
+        )
+        age_sec = self._ages.least_ns(came) * 1e-9
         try:
-            self._writer.publish(*self._type.parts(msg))
+            self._writer.publish(*self._type.parts(msg), age_sec=age_sec)
         except (ConversionError, WireError) as error:
             self._bridge.skip(self._direction, error)
         else:

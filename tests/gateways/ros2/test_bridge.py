@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, Parameter, QoSProfile
+from dsmq_nodes import (
+    ActionClient,
+    ActionServer,
+    Actuator,
+    CancelResponse,
+    Node,
+    Parameter,
+    QoSProfile,
+)
 from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.messages import (
@@ -119,6 +127,36 @@ def test_a_topic_of_ros_comes_in_order_and_whole(world: World) -> None:
     world.ros.do("publish", topic="/from_ros/text", msgs=numbered(100), rate=200.0)
     world.until(lambda: len(inbox) >= 100, "the messages")
     assert [msg.data for msg in inbox] == [str(number) for number in range(100)]
+
+
+def test_a_command_of_ros_that_was_delayed_moves_nothing(world: World) -> None:
+    class Motor(Node):
+        def __init__(self) -> None:
+            super().__init__("motor")
+            self.heard: list[str] = []
+            self.commands = Actuator(self, String, "/from_ros/go", self.on_go, timeout=1.0)
+
+        def on_go(self, msg: String) -> None:
+            self.heard.append(msg.data)
+
+        def enter_safe_state(self) -> None: ...
+
+    motor = world.node(Motor)
+    assert isinstance(motor, Motor)
+    world.ros.do("advertise", topic="/from_ros/go", type=STRING)
+    world.until(lambda: world.ros.do("subscribers", topic="/from_ros/go"), "the bridge")
+
+    def heard() -> bool:
+        world.ros.do("publish", topic="/from_ros/go", msgs=[{"data": "go"}])
+        return "go" in motor.heard
+
+    world.until(heard, "a command")
+    bridge = world.bridge.process
+    bridge.send_signal(signal.SIGSTOP)
+    world.ros.do("publish", topic="/from_ros/go", msgs=[{"data": "late"}], rate=0.5)  # waits 2 s
+    bridge.send_signal(signal.SIGCONT)
+    world.until(lambda: motor.commands.subscription.late, "the late command")
+    assert "late" not in motor.heard
 
 
 def test_a_topic_of_ours_goes_in_order_and_whole(world: World) -> None:
