@@ -158,8 +158,17 @@ class Cook(Node):
         return Fibonacci.Result()
 
 
-@pytest.mark.parametrize("away_sec", [5.0, 15.0])
-def test_a_request_that_an_outage_delayed_for_long_is_refused(away_sec: float) -> None:
+@pytest.mark.parametrize(
+    ("away_sec", "asked", "late"),
+    [
+        (1.5, [1, 2, 3, 4], []),
+        (5.0, [1, 2, 3], ["cook3"]),  # a goal moves the robot; a service may be one that stops it
+        (15.0, [1, 2], ["add3", "cook3"]),
+    ],
+)
+def test_a_request_that_an_outage_delayed_for_long_is_refused(
+    away_sec: float, asked: list[int], late: list[str]
+) -> None:
     with Graph() as graph:
         cook = graph.add(Cook)
         client = Bridged(graph, hub_in(graph))
@@ -185,15 +194,55 @@ def test_a_request_that_an_outage_delayed_for_long_is_refused(away_sec: float) -
         comes("cancel_action_goal", action="/cook", id="cook1")
         answers = {each.get("id"): each for each in client.got() if "id" in each}
         assert answers["cook1"]["status"] == 5  # cancelled, however late
-        if away_sec < 10:
-            assert cook.asked == [1, 2, 3, 4]
+        assert cook.asked == asked
+        if not late:
             return
-        assert cook.asked == [1, 2]
-        for number in ("add3", "cook3"):
+        for number in late:
             assert answers[number]["result"] is False
             assert "s old: the network was away" in answers[number]["values"]
         outbox.answered()
         assert outbox.asks()
         outbox.answered()
         ask(5)
-        assert cook.asked == [1, 2, 5, 6]
+        assert cook.asked == [*asked, 5, 6]
+
+
+def test_the_first_request_of_a_client_that_only_looked_may_be_late_too() -> None:
+    with Graph() as graph:
+        cook = graph.add(Cook)
+        client = Bridged(graph, hub_in(graph))
+        outbox = client.client.outbox
+        client.send("subscribe", topic="/cook/_action/status")
+        graph.run_for(3.0)
+        outbox.offer("/cook", "a message, which a ping follows")
+        outbox.answered()
+        while outbox.next() is not None:
+            pass
+        assert outbox.asks()
+        graph.run_for(5.0)  # the network is away
+        outbox.heard()
+        goal = {"action": "/cook", "args": {"order": 1}, "id": "cook"}
+        client.send("send_action_goal", action_type=Fibonacci.type_name, **goal)
+        graph.run_for(0.1)
+        assert cook.asked == []
+
+
+def test_a_request_whose_caller_waits_no_longer_is_not_carried_out() -> None:
+    """roslibpy raises after its timeout, and sends it along."""
+    with Graph() as graph:
+        cook = graph.add(Cook)
+        client = Bridged(graph, hub_in(graph))
+        outbox = client.client.outbox
+        graph.run_for(3.0)
+        outbox.answered()
+
+        def ask(number: int) -> None:
+            outbox.heard()
+            client.send("call_service", service="/add", args={"a": number}, id="add", timeout=3)
+            graph.run_for(0.1)
+
+        ask(1)
+        assert outbox.asks()
+        graph.run_for(5.0)
+        ask(2)
+        assert cook.asked == [1]

@@ -30,6 +30,8 @@ _READING: Final = (
     "/get_logger_levels",
 )
 _CANCEL: Final = f"{ACTION}/cancel_goal"
+_SEND_GOAL: Final = f"{ACTION}/send_goal"
+_GOAL_LASTS_SEC: Final = 3.0  # it moves the robot; a service may be one that stops it
 
 
 class ReadOnlyError(CommandError):
@@ -125,16 +127,14 @@ class HubClient:
             ReadOnlyError: the gateway is read-only, and the service may change something.
             ClientLimitError: the client has too many pending calls.
             CommandError: as for `Hub.call`; or the network has delayed the request for so long
-                that what it moves may surprise the caller. A goal is cancelled however late.
+                that its caller has given up, or that what a goal moves may surprise the caller. A
+                goal is cancelled however late.
         """
         if not service.endswith(_READING):
             self.check_writable()
-            age_sec = self.outbox.age_sec
-            if age_sec > REQUEST_LASTS_SEC and not service.endswith(_CANCEL):
-                raise CommandError(
-                    f"{service}: the request may be {age_sec:.0f} s old: the network was away, or "
-                    "this gateway stood still; send it again"
-                )
+            lasts_sec = _GOAL_LASTS_SEC if service.endswith(_SEND_GOAL) else REQUEST_LASTS_SEC
+            if not service.endswith(_CANCEL):
+                self.check_in_time(service, min(lasts_sec, timeout_sec))
             self.outbox.follow()
         if self._calls >= MOST_CALLS:
             raise ClientLimitError(f"a client may have at most {MOST_CALLS} pending calls")
@@ -143,6 +143,19 @@ class HubClient:
             return await self.hub.call(service, body, timeout_sec=timeout_sec)
         finally:
             self._calls -= 1
+
+    def check_in_time(self, what: str, lasts_sec: float = REQUEST_LASTS_SEC) -> None:
+        """Refuse a request that the network may have delayed for too long.
+
+        Raises:
+            CommandError: it may be older than `lasts_sec`.
+        """
+        age_sec = self.outbox.age_sec
+        if age_sec > lasts_sec:
+            raise CommandError(
+                f"{what}: the request may be {age_sec:.0f} s old: the network was away, or this "
+                "gateway stood still; send it again"
+            )
 
     def check_writable(self) -> None:
         """Refuse to change anything in a read-only gateway.

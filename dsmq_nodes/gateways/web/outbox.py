@@ -192,9 +192,11 @@ class Outbox:
 
     def heard(self) -> None:
         """Note that something has come from the client."""
-        now_sec = self._now_sec()
-        if self._is_followed and now_sec - self._heard_sec > _SILENT_SEC + self._pong_sec:
-            self._silence = self._heard_sec, now_sec
+        now_sec, since_sec = self._now_sec(), self._heard_sec
+        if not self._is_followed:  # its silence tells something while a ping is not answered
+            since_sec = max(since_sec, math.inf if self._asked_sec is None else self._asked_sec)
+        if now_sec - since_sec > _SILENT_SEC + self._pong_sec:
+            self._silence = since_sec, now_sec
         if self._heard_sec < math.inf:
             self._heard_sec = now_sec
 

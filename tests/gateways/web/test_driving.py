@@ -107,6 +107,31 @@ def test_a_hand_that_the_network_delayed_moves_nothing() -> None:
         assert drive.wheels.heard[-1][1] == 0.5
 
 
+def test_commands_that_a_full_network_delays_move_nothing_while_they_come() -> None:
+    """A proxy with a long queue: something comes all the time, and nobody notices a silence."""
+    with Graph() as graph:
+        drive = Drive(graph)
+        client = drive.armed()
+        sent_sec, told, driving = 1000.0, [], []  # by the page's clock
+        for number in range(500):  # the delay grows by 4 ms a command, to 1 s
+            delay_sec = min(0.004 * number, 1.0)
+            try:
+                drive.driving.command(client, 1.0, 0.0, sent_sec)
+            except CommandError as error:
+                told.append(str(error))
+            graph.run_for(0.084 if delay_sec < 1.0 else 0.08)
+            sent_sec += 0.08
+            if drive.wheels.heard[-1][1]:
+                driving.append(delay_sec)
+        assert 0.2 < max(driving) < 0.35
+        assert len(told) == 1
+        assert "nothing moves until they come sooner" in told[0]
+        drive.driving.disarm(client)
+        client = drive.armed()
+        drive.hold(client, 0.5)
+        assert drive.wheels.heard[-1][1] == 0.5
+
+
 def test_the_end_of_the_socket_stops_it_at_once_and_the_topic_is_withdrawn() -> None:
     with Graph() as graph:
         drive = Drive(graph)

@@ -245,6 +245,7 @@ class DashboardSpeaker:
 
     def _drive(self, asked: dict[str, Any]) -> None:
         driving = self._shared.driving
+        at_sec = float(asked.get("at", 0.0))
         if asked.get("stop"):
             driving.release(self.client)
         elif asked.get("disarm"):
@@ -252,9 +253,9 @@ class DashboardSpeaker:
             self._shared.send_driver()
         elif "joints" in asked:
             joints = {str(name): float(each) for name, each in asked["joints"].items()}
-            driving.command_joints(self.client, joints)
+            driving.command_joints(self.client, joints, at_sec)
         else:
-            driving.command(self.client, float(asked["v"]), float(asked["w"]))
+            driving.command(self.client, float(asked["v"]), float(asked["w"]), at_sec)
 
     async def _answer(self, op: str, asked: dict[str, Any]) -> None:
         answer: dict[str, Any] = {"op": "answer", "id": asked.get("id"), "ok": True}
@@ -330,6 +331,9 @@ class DashboardSpeaker:
         action, name = asked["action"], asked["name"]
         if action != "lines":
             self.client.check_writable()
+            if action != "stop":
+                self.client.check_in_time(f"{action} {name}")
+            self.client.outbox.follow()
         return await asyncio.to_thread(command_launch, self._shared.broker, action, name)
 
 

@@ -3,9 +3,11 @@
 While the driver holds the stick or a joint's slider, the page sends a command 12 times a second,
 and the gateway publishes the newest one at 20 Hz. Without a command for 250 ms, at the end of the
 socket and when the driver lets go, it publishes zero three times and then nothing, so that other
-commands for the robot are not disturbed. There is no zero for a position: joints stop because the
-page never sends a position that is further away than a quarter of a second. If the gateway itself
-ends, the robot has to stop by itself: topics that drive need a `timeout`.
+commands for the robot are not disturbed. A command that took 250 ms longer than the fastest one of
+its driver moves nothing: a full network delays them and makes no silence. There is no zero for a
+position: joints stop because the page never sends a position that is further away than a quarter of
+a second. If the gateway itself ends, the robot has to stop by itself: topics that drive need a
+`timeout`.
 """
 
 import math
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 SILENT_SEC: Final = 0.25
 _PERIOD_SEC: Final = 0.05
+_DRIFT: Final = 0.001  # of the page's clock against ours, at most
 _ZEROS: Final = 3
 JOINTS: Final = "sensor_msgs/msg/JointState"
 _TWISTS: Final = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
@@ -47,6 +50,8 @@ class Driving:
         self._writer: HubWriter | None = None
         self._wanted: object = {}
         self._received_sec = -math.inf
+        self._fastest = math.inf, 0.0  # our clock minus the page's, and when that was
+        self._is_late = False
         self._zeros = 0
         self._timer: asyncio.TimerHandle | None = None
         self.name = self.type = ""
@@ -71,23 +76,32 @@ class Driving:
         writer = client.advertise(topic, type_name, schema_text(find_type(type_name)))
         self.disarm()
         self._writer, self._client, self.name, self.type = writer, client, name, type_name
+        self._fastest, self._is_late = (math.inf, 0.0), False
 
-    def command(self, client: HubClient, linear: float, angular: float) -> None:
+    def command(
+        self, client: HubClient, linear: float, angular: float, at_sec: float = 0.0
+    ) -> None:
         """Drive wheels, until the next command or `SILENT_SEC`.
 
         Args:
             client: the client that drives.
             linear: the share of the highest speed, -1 to 1.
             angular: the share of the highest turn rate, -1 to 1; positive is to the left.
+            at_sec: the time at the page, by its clock; 0: not known.
+
+        Raises:
+            CommandError: the network began to delay the commands.
         """
         if self.type in _TWISTS and math.isfinite(linear) and math.isfinite(angular):
-            self._command(client, self._twist(_share(linear), _share(angular)))
+            self._command(client, self._twist(_share(linear), _share(angular)), at_sec)
 
-    def command_joints(self, client: HubClient, positions: Mapping[str, float]) -> None:
+    def command_joints(
+        self, client: HubClient, positions: Mapping[str, float], at_sec: float = 0.0
+    ) -> None:
         """Move joints, until the next command or `SILENT_SEC`; `positions` are rad or m, by name.
 
         Raises:
-            CommandError: the command has too many joints.
+            CommandError: the command has too many joints, or as above.
         """
         if len(positions) > _MOST_JOINTS:
             raise CommandError(f"a command may have at most {_MOST_JOINTS} joints")
@@ -95,16 +109,33 @@ class Driving:
             header = {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""}
             names, values = list(positions), list(positions.values())
             wanted = {"header": header, "name": names, "position": values}
-            self._command(client, {**wanted, "velocity": [], "effort": []})
+            self._command(client, {**wanted, "velocity": [], "effort": []}, at_sec)
 
-    def _command(self, client: HubClient, wanted: object) -> None:
+    def _command(self, client: HubClient, wanted: object, at_sec: float) -> None:
         if self._client is not client or client.outbox.age_sec > SILENT_SEC:
             return
+        now_sec, was_late = client.now_sec(), self._is_late
+        late_sec = self._late_sec(now_sec, at_sec) if at_sec else 0.0
+        self._is_late = late_sec > SILENT_SEC
+        if self._is_late:
+            if was_late:
+                return
+            raise CommandError(
+                f"the network delays commands by {late_sec:.1f} s: nothing moves until they come "
+                "sooner, or you let go and arm again"
+            )
         self._wanted = wanted
-        self._received_sec = client.now_sec()
+        self._received_sec = now_sec
         self._zeros = 0
         if self._timer is None:
             self._tick()
+
+    def _late_sec(self, now_sec: float, at_sec: float) -> float:
+        """Return how much longer a command took than the fastest one since the page was armed."""
+        fastest_sec, was_sec = self._fastest
+        fastest_sec = min(fastest_sec + (now_sec - was_sec) * _DRIFT, now_sec - at_sec)
+        self._fastest = fastest_sec, now_sec
+        return now_sec - at_sec - fastest_sec
 
     def release(self, client: HubClient) -> None:
         """Stop at once; the client stays the driver."""

@@ -30,7 +30,8 @@ function hand() {
 }
 function tick() {
 	const held = isArmed && !document.hidden ? hand() : null
-	if (held) send({ op: "drive", v: held[0] * share(), w: held[1] * share() })
+	if (held)
+		send({ op: "drive", v: held[0] * share(), w: held[1] * share(), at: performance.now() / 1000 })
 	else if (wasHeld) send({ op: "drive", stop: true })
 	if (held || wasHeld) draw(held)
 	wasHeld = held !== null

@@ -124,6 +124,7 @@ function tick() {
 		send({
 			op: "drive",
 			joints: Object.fromEntries(held.map(each => [each.joint, ahead(each)])),
+			at: performance.now() / 1000,
 		})
 	else if (wasHeld) send({ op: "drive", stop: true })
 	wasHeld = held.length > 0
