@@ -1,6 +1,7 @@
 """Where a router is: addresses of both kinds, and hosts that have several."""
 
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,26 @@ def test_a_router_that_does_not_answer_to_tls_may_be_behind_a_smaller_mtu(tmp_pa
         told = why_unreachable(f"tls/127.0.0.1:{silent.getsockname()[1]}", tls)
     assert "does not answer to TLS" in told
     assert "MTU" in told
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_what_answers_in_place_of_the_router_is_told_to_be_none(
+    tmp_path: Path, scheme: str
+) -> None:
+    """As the login of a Wi-Fi, which answers each connection with a page; nothing was told."""
+    make_keys(tmp_path, ["r1"])
+    files = {"ca": "ca.pem", "certificate": "r1.pem", "key": "r1.key"}
+    tls = UplinkTls(**{key: str(tmp_path / name) for key, name in files.items()})
+    with socket.create_server(("127.0.0.1", 0)) as portal:
+
+        def answer() -> None:
+            with portal.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        where = f"{scheme}/127.0.0.1:{portal.getsockname()[1]}"
+        told = why_unreachable(where, tls if scheme == "tls" else None)
+        answering.join()
+    assert "something else, such as the login of a Wi-Fi" in told

@@ -10,6 +10,8 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 
 _CONNECT_SEC: Final = 2.0
 _TLS: Final = "set tls to those that `uplink keys` makes"
+_NO_ROUTER: Final = "no router answers there, but something else, such as the login of a Wi-Fi"
+_NO_TLS: Final = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}  # by the version of OpenSSL
 _REFUSES_SEC: Final = 1.0  # a router refuses a certificate at once
 
 
@@ -25,7 +27,7 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
     try:
         if tls is None:
             with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as found:
-                return not_alike(where, is_secure=False) if _is_tls(found) else ""
+                return _why_unequal(found, where)
         address, *others = _addresses(host.strip("[]"), int(port))
         if others:  # with TLS, Zenoh tries only the first
             where = f"{where} ({address[0]}, the first of its {len(others) + 1} addresses)"
@@ -42,15 +44,15 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
     return [(str(address[0]), port) for *_, address in found]
 
 
-def _is_tls(connection: socket.socket) -> bool:
-    """Whether the other end answers the begin of TLS; an end without TLS ignores it."""
+def _why_unequal(connection: socket.socket, where: str) -> str:
+    """Begin TLS with what answers; a router without TLS ignores it, and returns nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with context.wrap_socket(connection):
-            return True
-    except OSError:
-        return False
+            return not_alike(where, is_secure=False)
+    except OSError as error:
+        return f"{where}: {_NO_ROUTER}" if getattr(error, "reason", "") in _NO_TLS else ""
 
 
 def _why_refused(connection: socket.socket, host: str, where: str, tls: UplinkTls) -> str:
@@ -104,5 +106,7 @@ def why_refused(error: ssl.SSLError) -> str:
     """Return which end has refused the other's certificate, and why."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the router's certificate is refused: {error.verify_message}"
+    if error.reason in _NO_TLS:
+        return _NO_ROUTER
     reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")
     return f"the router refuses this machine's certificate: {reason.lower().replace('_', ' ')}"
