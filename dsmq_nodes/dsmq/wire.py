@@ -187,7 +187,7 @@ can cause also end it, as all of them do before the hello:
 The connection is ended. A peer that has said hello receives the text in a ``closing``; for others
 it is in the log:
 
-- ``not a dsmq header: TEXT; this port speaks the dsmq protocol``
+- ``not a dsmq header: TEXT; the other end speaks another protocol``
 - ``a frame of N bytes is outside 1 to N here``
 - ``the frame is not UTF-8: TEXT``
 - ``the frame is not a dsmq request: TEXT``
@@ -587,4 +587,4 @@ def _name_fault(text: str, kind: str, most_bytes: int) -> str:
 
 
 def _not_a_header(start: bytes) -> WireError:
-    return WireError(f"not a dsmq header: {start!r}; this port speaks the dsmq protocol")
+    return WireError(f"not a dsmq header: {start!r}; the other end speaks another protocol")
