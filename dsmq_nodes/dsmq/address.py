@@ -39,7 +39,7 @@ RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 
 RECEIVE_MUCH_BYTES: Final = 256 * 1024  # when that was not enough
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
-_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, without TIME_WAIT
+RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, without TIME_WAIT
 
 
 class Address(NamedTuple):
@@ -265,7 +265,7 @@ def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> s
             # If nobody listens on a port of the range that the system gives to clients, it may give
             # us that very port, and TCP lets a socket connect to itself. A usual close would hold
             # the broker's port for a minute.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             raise ConnectionRefusedError(None, "nobody listens there")
     except BaseException:
         sock.close()

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import Node
+from dsmq_nodes.cli.show import pub
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.messages import Bool
+from dsmq_nodes.messages import Bool, Message, Twist
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place, received
@@ -249,3 +250,13 @@ def test_times_of_now_as_ros2_has_them(place: Place) -> None:
     assert path["header"]["stamp"] == path["poses"][0]["header"]["stamp"] != {}
     wrong = place.run("topic", "pub", "-1", "/pose_of_now", "geometry_msgs/Pose", "{position: now}")
     assert (wrong.returncode, wrong.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(("msg_type", "is_sure"), [(Bool, True), (Twist, False)])
+def test_only_a_stop_may_arrive_after_the_tool_has_ended(
+    place: Place, msg_type: type[Message], is_sure: bool
+) -> None:
+    with Session(place.broker) as session:
+        message = pub.message_text("", "/x", msg_type.type_name, "{}")
+        pub.publish(session, "/x", message, pub.Publishing(1.0, 1, 0, None, 1, 0))
+        assert session.is_sure == is_sure

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,11 @@ from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 from tests.dsmq.servers import flooding
+from tests.support.brokers import ForkedBroker
+from tests.support.network import Network, network
 from tests.support.waiting import PATIENCE_SEC
+
+__all__ = ["network"]
 
 
 @pytest.fixture
@@ -200,3 +205,21 @@ def test_what_never_ends_is_no_answer() -> None:
             session.graph()
         with pytest.raises(ConnectionFailedError, match="has not answered for"):
             session.put("/x", "1")
+
+
+@pytest.mark.parametrize("is_sure", [False, True])
+def test_what_the_network_held_up_is_sent_after_the_end_only_if_it_is_sure(
+    network: Network, is_sure: bool
+) -> None:
+    """A command that comes when its tool has ended would move the robot; a stop may come late."""
+    robot, laptop = network.host(), network.host()
+    with robot.entered():
+        broker = ForkedBroker(0, "--host", "0.0.0.0", "--insecure")
+    with broker, laptop.entered():
+        session = Session((robot.address, broker.port))
+        session.is_sure = is_sure
+        laptop.lose(100)
+        session.publish("/x", "{}")
+        session.close()
+        connections = Path("/proc/thread-self/net/tcp").read_text(encoding="ascii")
+        assert (f":{broker.port:04X} " in connections) == is_sure

@@ -1,11 +1,12 @@
 """A tool's connection to the broker. A lasting one is dialed again after it was lost."""
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.address import AnyAddress, address_of
+from dsmq_nodes.dsmq.address import RESET, AnyAddress, address_of
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import (
     ConnectionFailedError,
@@ -98,10 +99,15 @@ class ToolConnection:
             "is it stopped or overloaded?"
         )
 
-    def close(self) -> None:
-        """End the connection, after sending everything."""
+    def close(self, *, is_sure: bool) -> None:
+        """End the connection, after sending everything.
+
+        If the broker does not read all of it in time, the system sends the rest later if it
+        `is_sure`, and otherwise drops it.
+        """
         if self.connection is not None:
-            self.connection.finish(_LAST_WORDS_SEC)
+            if not self.connection.finish(_LAST_WORDS_SEC) and not is_sure:
+                self.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.connection.close()
             self.connection = None
 
