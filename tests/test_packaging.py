@@ -106,6 +106,21 @@ def test_a_compiler_that_fails_leaves_a_wheel_in_pure_python(
     assert "dsmq-nodes is built in pure Python: " in shown.out + shown.err
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+def test_with_32_bits_a_library_does_what_the_processor_may_lack(
+    bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = pytest.importorskip("dsmq_nodes.speedups.build_hook", reason="hatchling is in [dev]")
+    compiler = tmp_path / "compiler"
+    compiler.write_text('echo "error: $*" >&2; exit 1')
+    monkeypatch.delenv("DSMQ_NODES_PURE", raising=False)
+    monkeypatch.setenv("CXX", f"sh {compiler}")
+    monkeypatch.setattr(sys, "maxsize", 2 ** (bits - 1) - 1)
+    with pytest.raises(hooks.CannotCompileError) as told:
+        hooks.build_in_place(tmp_path)
+    assert ("-latomic" in str(told.value)) == (bits == 32)
+
+
 @pytest.mark.skipif(speedups.path() != "compiled", reason="there is no compiled part here")
 def test_a_compiled_part_that_is_older_than_its_sources_is_not_used(tmp_path: Path) -> None:
     """`git pull` in an editable installation changes the sources alone."""

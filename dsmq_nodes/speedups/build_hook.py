@@ -95,6 +95,8 @@ def _compiled(folder: Path) -> Path:
     include = f"-I{sysconfig.get_path('include')}"
     command = [*_compiler(), *_FLAGS, include, *map(str, sorted(folder.glob("*.cpp")))]
     command += [*shlex.split(os.environ.get("CXXFLAGS", "")), "-o", str(target)]
+    if sys.maxsize < 1 << 32:  # ARMv6, as of Raspberry Pi OS, has no atomic access to 64 bits
+        command.append("-Wl,--as-needed,-latomic")
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         shutil.rmtree(target.parent, ignore_errors=True)
