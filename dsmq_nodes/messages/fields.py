@@ -285,6 +285,7 @@ def _bytes(schema: Schema) -> object:
         serialization=core_schema.plain_serializer_function_ser_schema(
             pybase64.b64encode_as_string, return_schema=core_schema.str_schema(), when_used="json"
         ),
+        metadata={"pydantic_js_updates": {"contentEncoding": "base64"}},
     )
 
 

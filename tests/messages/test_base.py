@@ -7,18 +7,21 @@ import sys
 from enum import Enum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal, cast, get_origin
+from typing import Annotated, Any, Literal, Self, cast, get_origin
 
 import numpy as np
 import pytest
 from pydantic import (
+    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     computed_field,
     create_model,
     field_serializer,
     field_validator,
+    model_validator,
 )
 
 from dsmq_nodes.errors import DsmqError, MessageError
@@ -555,6 +558,91 @@ def test_a_field_of_any_class_is_of_any_type_for_others() -> None:
     assert Scan.schema()["properties"] == {"count": {"type": "integer", "default": 0}, "ranges": {}}
     read = Scan.from_json(Scan(ranges=[1.0, 2.0]).to_json())  # type: ignore[arg-type]
     assert read.ranges.tolist() == [1.0, 2.0]
+
+
+class _Hex(Message):
+    raw: Annotated[
+        bytes,
+        PlainSerializer(bytes.hex),
+        BeforeValidator(lambda given: bytes.fromhex(given) if isinstance(given, str) else given),
+    ] = b""
+
+
+class _Checked(Message):
+    size: int = 0
+    raw: bytes = b""
+
+    @model_validator(mode="after")
+    def is_whole(self) -> Self:
+        if len(self.raw) != self.size:
+            raise ValueError("the size is another one")
+        return self
+
+
+class _Swapped(Message):
+    raw: bytes = b""
+
+    @field_validator("raw")
+    @classmethod
+    def swapped(cls, given: bytes) -> bytes:
+        return given.swapcase()
+
+
+class _Counted(Message):
+    raw: bytes = b""
+    _count: int = 0
+
+    def model_post_init(self, _context: object) -> None:
+        self._count = len(self.raw)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        _Hex(raw=bytes(5000)),
+        _Checked(size=5000, raw=bytes(5000)),
+        _Swapped(raw=b"a" * 5000),
+        _Counted(raw=bytes(5000)),
+    ],
+    ids=lambda sent: type(sent).__name__,
+)
+def test_large_bytes_that_code_of_ones_own_reads_stay_in_the_text(sent: Message) -> None:
+    text, field, _ = sent.to_parts()
+    assert (field, text) == ("", sent.to_json())
+
+
+def test_bytes_are_base64_for_others_where_they_are() -> None:
+    class Plain(BaseModel):
+        raw: bytes = b"text"
+
+    class Mixed(Message):
+        raw: bytes = b""
+        more: list[bytes] = []
+        plain: Plain = Plain()
+
+    base64 = {"type": "string", "contentEncoding": "base64"}
+    told = Mixed.schema()["properties"]
+    assert (told["raw"], told["more"]["items"]) == ({**base64, "default": ""}, base64)
+    assert Mixed().to_dict()["plain"] == {"raw": "text"}
+    for text in (
+        Mixed.schema()["$defs"]["Plain"]["properties"]["raw"],
+        _Hex.schema()["properties"]["raw"],
+    ):
+        assert "contentEncoding" not in text
+
+
+def test_large_bytes_beside_a_field_that_is_checked_go_beside_the_text() -> None:
+    class Camera(Message):
+        name: str = ""
+        raw: Annotated[bytes, Field(max_length=10_000)] = b""
+        _seen: int = 0
+
+        @field_validator("name")
+        @classmethod
+        def lower(cls, given: str) -> str:
+            return given.lower()
+
+    assert Camera(raw=bytes(5000)).to_parts() == ('{"name":""}', "raw", bytes(5000))
 
 
 def test_fields_that_no_reader_would_see_are_refused() -> None:

@@ -37,7 +37,7 @@ class Lender:
         if not self._field:
             raise TypeError(
                 f"{topic_name}: a {msg_type.type_name} cannot be loaned: only a type with one "
-                "field of bytes can, such as an Image"
+                "field of bytes, which no validator reads, can, such as an Image"
             )
         self.overwritten = 0
         self._topic_name = topic_name

@@ -24,7 +24,7 @@ class _Structure(GenerateJsonSchema):
 
     @override
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
-        return {"type": "string", "contentEncoding": "base64"}
+        return {"type": "string"}  # fields.py adds how it writes those of messages
 
     @override
     def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
