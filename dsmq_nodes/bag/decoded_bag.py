@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.bag.file.contents import TEXT, Attachment, Channel
 from dsmq_nodes.bag.file.selection import Selection, chosen
@@ -13,6 +13,11 @@ from dsmq_nodes.errors import BagError, MessageError
 if TYPE_CHECKING:
     from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
     from dsmq_nodes.messages.base import Message
+
+
+_IF_CHANGED: Final = (
+    "if the class has changed since, pass the old one or Untyped: types={topic: class}"
+)
 
 
 class Untyped(dict[str, Any]):
@@ -173,7 +178,7 @@ class Bag:
             when_sec = (record.log_time_ns - self.start_ns) * 1e-9
             raise BagError(
                 f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
-                "if the class has changed since, pass the old one or Untyped: types={topic: class}"
+                f"{_IF_CHANGED}"
             ) from None
 
     def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
@@ -182,11 +187,17 @@ class Bag:
         if channel.unreadable:
             raise BagError(f"{channel.topic}: {channel.unreadable}")
         # `bag info` needs no types, and importing them would take half of its time.
-        from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
+        from dsmq_nodes.bag.file import recorded_schemas  # noqa: PLC0415  75 ms
 
-        found = self._types.get(channel.topic) or class_of(channel.type_name)
+        chosen = self._types.get(channel.topic)
+        found = chosen or recorded_schemas.class_of(channel.type_name)
         if found is None or issubclass(found, Untyped):
             return _generic(channel.type_name)
+        if not chosen and (lost := recorded_schemas.lost_fields(channel, found)):
+            raise BagError(
+                f"{channel.topic}: the class {found.__qualname__} lacks {', '.join(lost)}, and has "
+                f"fields that were not recorded: {_IF_CHANGED}"
+            )
         return found.from_json
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from mcap.reader import make_reader
+from pydantic import create_model
 
 from dsmq_nodes import bag
 from dsmq_nodes.bag import Bag, BagWriter, Untyped
@@ -179,6 +180,20 @@ def test_a_class_that_has_changed_is_told_and_another_can_be_given(tmp_path: Pat
     assert [each.msg.data for each in bag] == [1.0, 3.0]  # type: ignore[union-attr]
     bag = Bag(tmp_path / "run.mcap", types={"/battery": Untyped})
     assert [each.msg for each in bag] == [{"percent": "full", "data": 1}, {"data": 3.0}]
+
+
+def test_a_field_that_was_renamed_since_is_told(tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"level": (float, 0.0), "cells": (list[float], [])}
+    old = create_model("Renamed", __base__=Message, **fields)
+    renamed: dict[str, Any] = {"percent": (float, 0.0), "cells": (list[float], [])}
+    new = create_model("Renamed", __base__=Message, __module__="of_now", **renamed)
+    with BagWriter(tmp_path / "run") as writer:
+        channel = Channel("/battery", new.type_name, schema_text(old.schema()))
+        writer.write(channel, SECOND_NS, old(level=0.5).to_json().encode(), 1)
+    with pytest.raises(BagError, match=r"/battery: the class Renamed lacks level, .* types="):
+        list(Bag(tmp_path / "run.mcap"))
+    ((_, msg, _),) = Bag(tmp_path / "run.mcap", types={"/battery": old})
+    assert msg == old(level=0.5)
 
 
 def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.graph.topics.compatible import compare
 from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type, from_others
@@ -64,6 +65,16 @@ def recorded_schema(channel: Channel) -> dict[str, Any]:
     except ValueError:
         return {}
     return schema if isinstance(schema, dict) and schema != ANYTHING else {}
+
+
+def lost_fields(channel: Channel, found: type[Message]) -> list[str]:
+    """Return the recorded fields that a class lacks if they may have other names there.
+
+    Its own fields would have their defaults then. A class that lacks fields and has no new ones is
+    an older one, which ignores them.
+    """
+    differences = compare(found.schema(), recorded_schema(channel)).differences
+    return [each.field for each in differences if not each.expected]
 
 
 def class_of(type_name: str) -> type[Message] | None:
