@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
+_LATEST_SEC: Final = 3.0  # a command without a timeout: who gave it may have left
 _HALTED_SEC: Final = 2.0  # a slow simulation advances its clock at least this often
 
 
@@ -32,7 +33,8 @@ class Actuator(Generic[MessageT]):
     know a pressed emergency stop may not be connected to it yet. A lifecycle node obeys while it is
     active, and enters its safe state before `on_deactivate` and `on_shutdown`. A command that is
     certainly older than `timeout`, because the process stood still or the network delayed it, is
-    skipped: see `Subscription.late`.
+    skipped: see `Subscription.late`. Without a timeout that is 3 s, besides the time for which the
+    command waited for the one before it.
 
     Goals of the node's actions are cancelled when the emergency stop is pressed or a lifecycle node
     is deactivated, and refused until it may move again: their callbacks may move it too.
@@ -97,7 +99,7 @@ class Actuator(Generic[MessageT]):
             timeout=timeout,
             on_timeout=None if timeout is None else self._on_silence,
             # this limit is in real time
-            longest_wait_sec=None if node._kit.uses_sim_time else timeout,
+            longest_wait_sec=None if node._kit.uses_sim_time else timeout or _LATEST_SEC,
         )
         if timeout is not None and timeout > _LONG_SEC:
             node.get_logger().warning(
@@ -143,6 +145,7 @@ class Actuator(Generic[MessageT]):
         self._is_handed_over = False
         work = to_await(self._obey(msg), self._obey)
         if work is None:
+            self._note_idle()
             return None
         self._obeying = asyncio.ensure_future(awaited(work))
         return self._until_obeyed(self._obeying)
@@ -152,8 +155,13 @@ class Actuator(Generic[MessageT]):
             await asyncio.wait({obeying})
         finally:
             obeying.cancel()  # the node is about to end
+        self._note_idle()
         if not obeying.cancelled():
             obeying.result()
+
+    def _note_idle(self) -> None:
+        if self._timeout_sec is None:
+            self.subscription.idle_since_sec = self._node._kit.wall_clock.monotonic_sec()
 
     def _watch_clock(self, halted_sec: float) -> None:
         """Enter the safe state by real time too: while `/clock` stands still, no timeout passes."""

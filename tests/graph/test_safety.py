@@ -113,6 +113,46 @@ def test_a_command_that_the_network_held_up_is_not_obeyed(
     assert too_old in caplog.text
 
 
+class Walker(Motor):
+    """Obeys whole ways, each of which takes five seconds; the next one waits for its end."""
+
+    def __init__(self) -> None:
+        super().__init__("walker")
+        self.ways = Actuator(self, Float64, "way", self.walk, timeout=None, depth=10)
+
+    async def walk(self, msg: Float64) -> None:
+        self.drive(msg)
+        await asyncio.sleep(5.0)
+
+
+def test_a_command_without_a_timeout_is_not_obeyed_long_after_it_was_given(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Planner(Node):
+        def __init__(self) -> None:
+            super().__init__("planner")
+            self.ways = self.create_publisher(Float64, "way", 10)
+
+        def plan(self, way: float) -> None:
+            self.ways.publish(Float64(data=way))
+
+    walker, planner = graph.add(Walker), graph.add(Planner)
+    graph.run_for(3.0)
+    for way in (1.0, 2.0, 3.0):  # they wait for each other
+        planner.plan(way)
+    graph.run_for(20.0)
+    assert [speed for _, speed in walker.log if speed] == [1.0, 2.0, 3.0]
+    graph.faults("way", delay_sec=5.0)
+    planner.plan(4.0)
+    graph.run_for(20.0)
+    graph.faults("way", delay_sec=2.0)
+    planner.plan(5.0)
+    graph.run_for(20.0)
+    assert [speed for _, speed in walker.log if speed] == [1.0, 2.0, 3.0, 5.0]
+    assert walker.ways.subscription.late == 1
+    assert "is 5.0 s old, which is more than the longest delay of 3 s" in caplog.text
+
+
 def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(graph: Graph) -> None:
     class Slow(Motor):
         async def drive(self, msg: Float64) -> None:  # type: ignore[override]

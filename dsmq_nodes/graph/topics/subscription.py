@@ -1,5 +1,6 @@
 """Subscriptions: the receiving end of a topic."""
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self
@@ -116,6 +117,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._longest_wait_sec = longest_wait_sec or 0.0
         self._waited_sec = 0.0
+        self.idle_since_sec = -math.inf  # what waited for a callback before that is not late
         self._expires = qos.lifespan is not None or bool(longest_wait_sec)
         self._ages = Ages(topic_name, clock, logger.warning) if self._expires else None
         # earlier stamps are of latched messages, whose age is no latency
@@ -288,14 +290,15 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return False
         # The network or this process may have delayed a command. Its publisher's clock may differ
         # from ours: only the certain part of its age counts (see `Ages.least_ns`).
-        waited_ns = ages.least_ns(reply)
-        self._waited_sec = waited_ns * 1e-9
-        if self._waited_sec <= self._longest_wait_sec:
+        idle_sec = self._clock.monotonic_sec() - self.idle_since_sec
+        waited_sec = self._waited_sec = min(ages.least_ns(reply) * 1e-9, idle_sec)
+        if waited_sec <= self._longest_wait_sec:
             return False
-        self._skip("command", reply.sender, waited_ns, "its timeout", self._longest_wait_sec * 1e9)
+        limit = "its timeout" if self.watchdogs else "the longest delay"
+        self._skip("command", reply.sender, waited_sec * 1e9, limit, self._longest_wait_sec * 1e9)
         return True
 
-    def _skip(self, what: str, sender: str, age_ns: int, limit: str, most_ns: float) -> None:
+    def _skip(self, what: str, sender: str, age_ns: float, limit: str, most_ns: float) -> None:
         self.late += 1
         if self.late == 1:
             self._logger.warning(
