@@ -148,8 +148,8 @@ class OpenCvSource:
         if not is_read:
             raise PortLostError(f"{self._port} returns no picture")
         # OpenCV gives the bytes of a JPEG as one row; pixels may begin with the same bytes.
-        if found.size == max(found.shape) and bytes(found.ravel()[:2]) == _JPEG:
-            return Picture(found.tobytes())
+        if found.size in {0, max(found.shape)}:
+            return Picture(found.tobytes() if bytes(found.ravel()[:2]) == _JPEG else b"")
         channels = found.shape[2] if found.ndim == 3 else 1
         if channels < 3:  # a camera without JPEG: grey, or YUYV
             how = cv2.COLOR_GRAY2BGR if channels == 1 else cv2.COLOR_YUV2BGR_YUYV
@@ -202,8 +202,9 @@ class Camera(Node):
                 due_sec = now()
                 while True:
                     picture = await self._blocking(source.read)
-                    self._presence.received()
-                    self._publish(picture)
+                    if picture.file:  # else it is damaged
+                        self._presence.received()
+                        self._publish(picture)
                     due_sec = max(due_sec + self.period_sec, now() - self.period_sec)
                     await asyncio.sleep(due_sec - now())
             except DeviceError as error:

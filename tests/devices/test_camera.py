@@ -1,5 +1,6 @@
 """A camera: of a test pattern, of picture and video files, and what there is when it is gone."""
 
+import itertools
 import struct
 import threading
 import time
@@ -109,6 +110,22 @@ def test_pixels_that_begin_as_a_jpeg_does(
     files = graph.observe(CompressedImage, "image_raw/compressed")
     run_until(graph, lambda: files)
     assert decoded(files[0].data).shape == (24, 32, 3)
+
+
+def test_a_damaged_picture_of_a_camera_is_left_out(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a cable that moves: without bytes, or without its begin."""
+    jpeg = cv2.imencode(".jpg", np.zeros((24, 32, 3), np.uint8))[1].reshape(1, -1)
+    rows = [jpeg, np.zeros((1, 0), np.uint8), np.zeros((1, 70_000), np.uint8), jpeg[:, 9:], jpeg]
+    read = itertools.cycle((True, row) for row in rows)
+    capture = mock.Mock(**{"read.side_effect": lambda: next(read)})
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    graph.add(Camera, params={"port": str(tmp_path)})
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    run_until(graph, lambda: len(files) > 5)
+    assert {bytes(each.data) for each in files} == {jpeg.tobytes()}
+    capture.release.assert_not_called()
 
 
 @pytest.mark.parametrize(
