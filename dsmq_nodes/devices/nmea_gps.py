@@ -6,8 +6,8 @@
 
 The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file (.gz, .bz2, .xz too),
 which is replayed at its own pace. A receiver sends one position in several sentences. The sentences
-of one time are one fix, which is published when no sentence has arrived for `gather_sec`, or when
-another time begins. For a receiver the stamp is the node's clock at the first sentence of the fix;
+of one time are one fix, which is published when no sentence has arrived for `gather_sec`, when
+another time begins, or when a sentence comes again. For a receiver the stamp is the node's clock at the first sentence of the fix;
 for a file it is the file's time.
 """
 
@@ -46,6 +46,7 @@ class GpsSentences:
         self._check = check
         self.counts: Counter[str] = Counter()
         self._epoch: GpsEpoch | None = None
+        self._kinds: set[str] = set()  # its sentences: no receiver sends one of them twice a time
 
     def feed(self, line: str) -> list[GpsEpoch]:
         """Process a line, and return the times that it ends."""
@@ -60,6 +61,7 @@ class GpsSentences:
     def end(self) -> list[GpsEpoch]:
         """Return the current time in a list, if it has a position or states that there is none."""
         epoch, self._epoch = self._epoch, None
+        self._kinds.clear()
         return [epoch] if epoch is not None and epoch.qualities else []
 
     def _take(self, nmea: Any) -> list[GpsEpoch]:
@@ -71,7 +73,10 @@ class GpsSentences:
             if has_fix and (nmea.timestamp or not nmea.lat):
                 return []
             at = self._epoch.at if has_fix and self._epoch is not None else time()
-        ended = self.end() if self._epoch is not None and self._epoch.at != at else []
+        kind = nmea.talker + nmea.sentence_type
+        is_next = self._epoch is not None and (self._epoch.at != at or kind in self._kinds)
+        ended = self.end() if is_next else []
+        self._kinds.add(kind)
         if self._epoch is None:
             self._epoch = GpsEpoch(at)
         self._epoch.take(nmea)

@@ -79,6 +79,21 @@ def test_a_receiver_that_has_no_fix_yet_says_so(graph: Graph, tmp_path: Path) ->
     assert math.isnan(fix.latitude)
 
 
+def test_a_fast_receiver_that_has_no_fix_yet_says_so_each_time(
+    graph: Graph, tmp_path: Path
+) -> None:
+    """Nothing separates its rounds: no time, and no pause of `gather_sec`."""
+    with FakeDevice(tmp_path / "tty") as device:
+        graph.add(NmeaGps, params={"port": str(device.path), "gather_sec": 60.0})
+        fixes = graph.observe(NavSatFix, "fix")
+        graph.run_for(0.1)
+        cold = ("GPGGA,,,,,,0,00,99.99,,,,,,", "GLGGA,,,,,,0,00,99.99,,,,,,", "GNRMC,,V,,,,,,,,,,N")
+        for _ in range(4):
+            device.send("".join(map(sentence, cold)).encode())
+        run_until(graph, lambda: len(fixes) == 3)
+    assert {each.status.status for each in fixes} == {NavSatStatus.STATUS_NO_FIX}
+
+
 def test_what_stands_for_a_position_while_there_is_none_is_not_read() -> None:
     """As of receivers of MediaTek before they have a fix; the date that they have counts."""
     texts = (
