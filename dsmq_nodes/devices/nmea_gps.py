@@ -7,8 +7,8 @@
 The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file (.gz, .bz2, .xz too),
 which is replayed at its own pace. A receiver sends one position in several sentences. The sentences
 of one time are one fix, which is published when no sentence has arrived for `gather_sec`, when
-another time begins, or when a sentence comes again. For a receiver the stamp is the node's clock at the first sentence of the fix;
-for a file it is the file's time.
+another time begins, or when a sentence comes again. For a receiver the stamp is the node's clock at
+the first sentence of the fix; for a file it is the file's time.
 """
 
 import asyncio
