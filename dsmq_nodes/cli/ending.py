@@ -40,7 +40,4 @@ def _unraisable(what: "sys.UnraisableHookArgs") -> None:
 def _ask_again(main_thread: int) -> None:
     # the hook has returned by then: an exception in the hook would be dropped too
     time.sleep(_AGAIN_SEC)
-    if sys.platform == "win32":
-        _signal.raise_signal(_signal.SIGINT)
-    else:  # wakes the main thread, should it sleep
-        _signal.pthread_kill(main_thread, _signal.SIGINT)
+    _signal.pthread_kill(main_thread, _signal.SIGINT)  # wakes the main thread, should it sleep

@@ -61,8 +61,7 @@ class _Reports:
 class Judge:
     """Keeps the last two reports of each node."""
 
-    def __init__(self, stale_sec: float = STALE_SEC) -> None:
-        self._stale_sec = stale_sec
+    def __init__(self) -> None:
         self._reports: dict[str, _Reports] = {}  # those that were received last come last
 
     def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
@@ -86,7 +85,7 @@ class Judge:
 
     def _status(self, reports: _Reports, now_sec: float) -> DiagnosticStatus:
         silent_sec = now_sec - reports.received_sec
-        if silent_sec > self._stale_sec:
+        if silent_sec > STALE_SEC:
             findings = [(DiagnosticStatus.STALE, f"no statistics for {silent_sec:.0f} s")]
         else:
             findings = (

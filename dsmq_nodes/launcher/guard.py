@@ -178,19 +178,9 @@ class _Guard:
             self._send(refused=number, errno=errno.EMFILE, file=request["argv"][0])
             return
         out, err, *pipes = fds
-        order = Order(
-            number,
-            request["argv"],
-            self._environment(number, request["env"]),
-            request["deaf"],
-            request["last"],
-            request["nice"],
-            request["cpus"],
-            out,
-            err,
-            tuple(pipes),
-        )
-        if not (request["fork"] and self._warm.fork(order)):
+        env = self._environment(number, request["env"])
+        order = Order(**request | {"env": env, "pipes": pipes}, out=out, err=err)
+        if not (order.fork and self._warm.fork(order)):
             self._spawn(order)
 
     def _environment(self, number: int, additions: dict[str, str]) -> dict[str, str]:
@@ -216,7 +206,7 @@ class _Guard:
             order.close_pipes()
             file = getattr(error, "filename", None) or order.argv[0]
             code = getattr(error, "errno", None) or errno.EINVAL
-            self._send(refused=order.number, errno=code, file=str(file))
+            self._send(refused=order.start, errno=code, file=str(file))
             return
         self._started(_Child(process.pid, order, process))
 
@@ -231,7 +221,7 @@ class _Guard:
         order.close_ends()
         self._children[child.pid] = child
         warning = _adjust(child.pid, order.nice, order.cpus)
-        self._send(started=order.number, pid=child.pid, warning=warning)
+        self._send(started=order.start, pid=child.pid, warning=warning)
 
     def _on_wakeup(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -251,7 +241,7 @@ class _Guard:
         if child.process is not None:
             child.process.returncode = status
         _signal_group(child.pid, signal.SIGKILL)
-        self._over.add(child.order.number)
+        self._over.add(child.order.start)
         self._over_pids.add(child.pid)
         self._ended.append((child, status))
 

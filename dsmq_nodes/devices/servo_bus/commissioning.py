@@ -1,6 +1,6 @@
 """Prepares servos once, before an arm runs: finds them, sets their ids, calibrates them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dsmq_nodes.devices.servo_bus import arm_setup
@@ -154,19 +154,14 @@ class Sweep:
         return found
 
 
-async def restore(
-    bus: ServoBus,
-    joints: Mapping[str, JointCalibration],
-    on_written: Callable[[str], object] = lambda _: None,
-) -> None:
-    """Write a calibration to the servos; `on_written` is called with each joint's name.
+async def restore(bus: ServoBus, joints: Mapping[str, JointCalibration]) -> None:
+    """Write a calibration to the servos.
 
     Raises:
         DeviceError: a servo does not answer, or the adaptor is gone.
     """
-    for name, each in joints.items():
+    for each in joints.values():
         await _write_calibration(bus, each)
-        on_written(name)
 
 
 async def _write_calibration(bus: ServoBus, calibration: JointCalibration) -> None:

@@ -23,16 +23,6 @@ class GivenArgs:
     add_problem: Callable[[str | None, str], None]
 
 
-@dataclass(frozen=True)
-class _DeclaredArgument:
-    """An argument; `default` counts only with `has_default`."""
-
-    kind: str
-    choices: list[Value] | None
-    has_default: bool
-    default: object = None
-
-
 def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) -> Scope:
     """Return the scope of substitutions in a file, including its arguments."""
     data = document.data.get("args") if isinstance(document.data, dict) else None
@@ -69,13 +59,14 @@ def _value(
     found = _declared(document, path, raw, refuse)
     if found is None:
         return None
-    choices = found.choices
-    if name not in given.values and not found.has_default:
-        wanted = declared(found.kind, choices)
+    kind, entry = found
+    choices, has_default = entry.choices, "default" in entry.model_fields_set
+    if name not in given.values and not has_default:
+        wanted = declared(kind, choices)
         given.add_problem(None, f"the argument '{name}' must be given, {name}:=VALUE: {wanted}")
         return None
     try:
-        default = fit(found.default, found.kind, choices) if found.has_default else None
+        default = fit(entry.default, kind, choices) if has_default else None
     except ValueError as error:
         place = document.place((*path, "default"))
         refuse(place, str(error))
@@ -83,7 +74,7 @@ def _value(
     if name not in given.values:
         return default
     try:
-        return fit(given.values[name], found.kind, choices)
+        return fit(given.values[name], kind, choices)
     except ValueError as error:
         given.add_problem(name, f"argument '{name}': {error}")
     return None
@@ -91,24 +82,22 @@ def _value(
 
 def _declared(
     document: Document, path: Keys, raw: object, refuse: Refuse
-) -> _DeclaredArgument | None:
-    if not isinstance(raw, dict):
-        kind = kind_of_default(raw)
-        if kind is not None:
-            return _DeclaredArgument(kind, None, has_default=True, default=raw)
+) -> tuple[str, ArgEntry] | None:
+    """Return the type of an argument, and its entry; a value alone is its default."""
+    if not isinstance(raw, dict) and kind_of_default(raw) is None:
         place = document.place(path)
         refuse(place, "a default is needed (text, a number, true or false), or {type: int}")
         return None
     try:
-        entry = ArgEntry.model_validate(raw)
+        entry = ArgEntry.model_validate(raw if isinstance(raw, dict) else {"default": raw})
     except ValidationError as error:
         for problem in explain(error, document, ArgEntry, path):
             refuse(Place(problem.line, problem.column), problem.message)
         return None
     examples = (entry.default, *(entry.choices or ()))
-    kind = entry.type or next(filter(None, map(kind_of_default, examples)), None)
+    kind: str | None = entry.type or next(filter(None, map(kind_of_default, examples)), None)
     if kind is None:
         place = document.place(path)
         refuse(place, "one of the keys 'type', 'default' and 'choices' is needed")
         return None
-    return _DeclaredArgument(kind, entry.choices, "default" in raw, entry.default)
+    return kind, entry

@@ -58,8 +58,7 @@ def signals_before_run() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, exit_now)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
 def search(path: str) -> None:

@@ -337,9 +337,6 @@ class _Lines(asyncio.Protocol):
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Start the guard with SIGINT and SIGTERM blocked, which nodes inherit."""
-    if sys.platform == "win32":
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

@@ -5,11 +5,9 @@ import contextlib
 import os
 import signal
 import sys
+import termios
+import tty
 from collections.abc import Callable, Iterator
-
-if sys.platform != "win32":
-    import termios
-    import tty
 
 
 @contextlib.contextmanager
@@ -18,9 +16,6 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
 
     Ctrl-C and Ctrl-Z keep their meaning. A launch in the background leaves the terminal alone.
     """
-    if sys.platform == "win32":
-        yield
-        return
     fd = sys.__stdin__.fileno() if sys.__stdin__ is not None else -1
     if not in_foreground(fd):
         yield
@@ -83,5 +78,5 @@ def in_foreground(fd: int) -> bool:
     """Whether a file is a terminal with this process in its foreground."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
-    except (OSError, AttributeError):
+    except OSError:
         return False
