@@ -46,14 +46,13 @@ def test_the_standard_types_have_a_plan_except_those_with_bytes() -> None:
 
 
 @compiled
-@pytest.mark.parametrize("cls", [cls for cls in STANDARD if codec(cls)])
-def test_a_plan_takes_what_it_writes(cls: type[Message]) -> None:
-    message = cls()
-    plan = codec(cls)
-    assert plan is not None
-    text = plan.dump(message)
-    assert text is not None
-    assert told(plan.load(text)) == told(cls.from_json(text + b" "))  # pydantic's
+def test_a_plan_takes_what_it_writes() -> None:
+    plans = [(cls, plan) for cls in STANDARD if (plan := codec(cls)) is not None]
+    assert len(plans) > 100
+    for cls, plan in plans:
+        text = plan.dump(cls())
+        assert text is not None
+        assert told(plan.load(text)) == told(cls.from_json(text + b" ")), cls  # pydantic's
 
 
 class Before(Message):

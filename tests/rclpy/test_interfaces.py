@@ -134,12 +134,12 @@ def test_a_message_goes_over_the_wire_and_back(data: st.DataObject) -> None:
     assert to_ros(ours) == message
 
 
-@pytest.mark.parametrize("name", MESSAGES)
-def test_the_default_of_every_message_is_right_by_its_own_checks(name: str) -> None:
-    cls = class_named(name)
-    assert cls(check_fields=True) == cls()
-    conversion = conversion_of(cls)
-    assert conversion.from_json(conversion.message_class().to_json()) == cls()
+def test_the_default_of_every_message_is_right_by_its_own_checks() -> None:
+    for name in MESSAGES:
+        cls = class_named(name)
+        assert cls(check_fields=True) == cls()
+        conversion = conversion_of(cls)
+        assert conversion.from_json(conversion.message_class().to_json()) == cls()
 
 
 def test_a_large_field_goes_beside_the_text() -> None:
