@@ -201,7 +201,7 @@ class Robot:
     def __init__(self, graph: Graph, path: Path) -> None:
         port = str(path / "bus")
         self.bus = graph.add(FakeServoBus, params={"port": port, "socket": True}).bus
-        graph.add(ServoArm, params={"port": port})
+        graph.add(ServoArm, params={"port": port}, rate_hz=50.0)
         self.states = graph.observe(JointState, "joint_states")
         graph.run_for(2.5)
 
