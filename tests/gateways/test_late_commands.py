@@ -1,6 +1,7 @@
 """Commands that the network delayed: after an outage TCP delivers what a hand wanted before."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 
 from dsmq_nodes import ActionServer, Actuator, Node
 from dsmq_nodes.gateways.hub import Hub
+from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
+from dsmq_nodes.gateways.web.launch_entry import StopEntry, WebEntry
 from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.gateways.web.stop_button import StopButton
 from dsmq_nodes.messages import Twist
 from dsmq_nodes.testing import Graph
 from tests.gateways.foxglove.viewers import Viewer
@@ -88,6 +92,59 @@ def test_commands_that_an_outage_delayed_move_nothing(connect: Any, *, has_late_
         comes(3.0)
         graph.run_for(0.1)
         assert base.speed == 3.0
+
+
+@pytest.mark.parametrize("is_dashboard", [False, True])
+def test_a_late_release_does_not_release_the_stop_that_was_pressed_meanwhile(
+    *, is_dashboard: bool
+) -> None:
+    """For the robot both are the gateway's, whose false releases its true."""
+    with Graph() as graph:
+        base, hub = graph.add(Base), hub_in(graph)
+        panel = Dashboards(hub, WebEntry(), "127.0.0.1:1")
+        client = Bridged(graph, hub)
+        outbox = client.client.outbox
+        page = panel.connect(client.client)
+
+        def says(*, is_pressed: bool) -> None:
+            msg, topic, kind = {"data": is_pressed}, "/emergency_stop", "std_msgs/msg/Bool"
+            outbox.heard()
+            if is_dashboard:
+                page.receive(json.dumps({"op": "pub", "topic": topic, "type": kind, "msg": msg}))
+            else:
+                client.send("publish", topic=topic, type=kind, msg=msg)
+            graph.run_for(0.2)
+
+        def is_stopped() -> bool:
+            return base.commands.emergency_stop.is_pressed
+
+        graph.run_for(3.0)
+        outbox.answered()
+        says(is_pressed=True)
+        outbox.answered()
+        says(is_pressed=False)
+        assert not is_stopped()
+        graph.run_for(0.3)
+        outbox.heard()
+        assert outbox.asks()
+        graph.run_for(3.0)  # the network is away
+        StopButton(hub, StopEntry()).press()
+        graph.run_for(1.0)
+        assert is_stopped()
+        says(is_pressed=False)
+        assert is_stopped()
+        outbox.answered()
+        graph.run_for(0.3)
+        assert outbox.asks()
+        outbox.answered()
+        says(is_pressed=False)
+        assert not is_stopped()
+        graph.run_for(0.3)
+        outbox.heard()
+        assert outbox.asks()
+        graph.run_for(5.0)
+        says(is_pressed=True)
+        assert is_stopped(), "a press is never too late"
 
 
 @pytest.mark.parametrize("reads_first", [False, True])

@@ -7,7 +7,7 @@ something raise `ReadOnlyError`; a protocol passes its text on.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from dsmq_nodes.dsmq.wire import topic_fault
@@ -16,7 +16,7 @@ from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
-from dsmq_nodes.topic_names import ACTION, is_kits_own
+from dsmq_nodes.topic_names import ACTION, EMERGENCY_STOP_TOPIC, is_kits_own
 
 MOST_SUBSCRIBED: Final = 1000
 MOST_ADVERTISED: Final = 100
@@ -106,11 +106,24 @@ class HubClient:
         """Publish the client's values, stamped as long ago as the network may have delayed them.
 
         Raises:
-            CommandError, MessageError: a value does not fit; the text names its field.
+            CommandError, MessageError: a value does not fit, and the text names its field; or as
+                for `message_age_sec`.
         """
-        age_sec = self.outbox.age_sec
+        age_sec = self.message_age_sec(writer.topic, values)
         text = message_text(values, kind, time.time_ns() - round(age_sec * 1e9))
         writer.publish(text, age_sec=age_sec)
+
+    def message_age_sec(self, topic: str, values: Any) -> float:
+        """Return how old a message that has come may be; a press of a stop is never old.
+
+        Raises:
+            CommandError: it would release an emergency stop that was pressed after it was sent.
+        """
+        if not topic.endswith(EMERGENCY_STOP_TOPIC):
+            return self.outbox.age_sec
+        if not (isinstance(values, Mapping) and values.get("data")):
+            self.check_in_time(f"a release on {topic}", 0.0)
+        return 0.0
 
     def release(self, endpoint: HubReader | HubWriter) -> None:
         """End a subscription or an advertisement."""

@@ -302,7 +302,7 @@ class DashboardSpeaker:
         if topic not in self._writers:
             text = msgspec.json.encode(schema, order="sorted") if schema else b""
             self._writers[topic] = self.client.advertise(topic, type_name, text)
-        age_sec = self.client.outbox.age_sec
+        age_sec = self.client.message_age_sec(topic, body)
         self._writers[topic].publish(msgspec.json.encode(body).decode(), age_sec=age_sec)
 
     async def _arm(self, asked: dict[str, Any]) -> None:
