@@ -69,6 +69,7 @@ class ClientConnection:
         patient: bool = False,
         since: "ClientConnection | None" = None,
         timeout_sec: float = 5.0,
+        connect_sec: float = math.inf,
     ) -> None:
         """Connect and say hello.
 
@@ -81,6 +82,7 @@ class ClientConnection:
             patient: pushes may come a little late.
             since: the connection that this one replaces; puts between the two are for us too.
             timeout_sec: the limit for connecting, and again for the answer to our hello.
+            connect_sec: a shorter limit for connecting.
 
         Raises:
             ConnectionFailedError: no dsmq broker answers there.
@@ -88,7 +90,7 @@ class ClientConnection:
             RequestRefusedError: the broker refused us: a wrong token, another version.
         """
         self.where = f"{host}:{port}"
-        self.socket = address.connect(host, port, timeout_sec)
+        self.socket = address.connect(host, port, min(timeout_sec, connect_sec))
         self.original = False
         self.epoch: str = since.epoch if since is not None else ""
         self.seq: int = since.seq if since is not None else 0

@@ -1,8 +1,10 @@
 """The broker is there, but stopped, or slow: nodes go on, and nobody waits for it without end."""
 
 import contextlib
+import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import pytest
 
 from dsmq_nodes import Actuator, Message, Node, Publisher, QoSProfile
 from dsmq_nodes.errors import ConnectionFailedError
-from dsmq_nodes.graph.links import heartbeat
+from dsmq_nodes.graph.links import broker_link, heartbeat
 from dsmq_nodes.messages import Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
@@ -185,6 +187,23 @@ def test_a_node_waits_for_the_answer_of_a_broker_as_long_as_it_is_told(
         threading.Timer(0.3, os.kill, (broker.pid, signal.SIGCONT)).start()
         node = Node("patient")
     node.destroy_node()
+
+
+def test_a_launched_node_connects_again_while_a_network_is_away(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waited in one try, for up to a minute after the network was back."""
+    monkeypatch.setenv("DSMQ_PATIENCE_SEC", "3600")
+    monkeypatch.setattr(broker_link, "_CONNECT_AGAIN_SEC", 0.1)
+    caplog.set_level(logging.DEBUG, "dsmq_nodes.link")
+    node = Node("far", broker=broker.address)
+    with contextlib.ExitStack() as stack:
+        broker.kill()
+        # where a request to connect gets no answer, since as many wait there as may
+        silent = stack.enter_context(socket.create_server(broker.address, backlog=0))
+        stack.enter_context(socket.create_connection(silent.getsockname()))
+        stack.enter_context(spinning(node))
+        until(lambda: caplog.text.count("(timed out)") > 1, "a second try")
 
 
 def test_a_broker_that_no_longer_answers_is_lost_and_back_in_the_same_connection(

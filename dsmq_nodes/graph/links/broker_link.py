@@ -11,6 +11,7 @@ without room are dropped and counted (stream.py).
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -50,6 +51,8 @@ from dsmq_nodes.topic_names import PROBE_TOPIC, REQUEST
 logger = logging.getLogger("dsmq_nodes.link")
 
 _CHECK_AGAIN_SEC: Final = 0.01
+# The system repeats a request to connect after 1, 2, 4, 8 s, and in the end once a minute.
+_CONNECT_AGAIN_SEC: Final = 5.0
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 # for an answer to an advertisement, so that its topic goes by shared memory
 _ANSWER_SEC: Final = 1.0
@@ -78,7 +81,8 @@ class DsmqLink:
         self._on_readable: OnReadable | None = None
         self._on_outage: OnOutage | None = None
         self._on_differs = on_differs
-        self._outage = Outage(self._dial, clock, node, self._broker_is_back)
+        dial = partial(self._dial, _CONNECT_AGAIN_SEC)
+        self._outage = Outage(dial, clock, node, self._broker_is_back)
         self._contact: Contact = "here"  # as last reported to the node
         self._outgoing = Outgoing(
             node,
@@ -374,7 +378,7 @@ class DsmqLink:
 
     # Losing the broker and finding it again
 
-    def _dial(self) -> ClientConnection:
+    def _dial(self, connect_sec: float = math.inf) -> ClientConnection:
         return ClientConnection(
             self._host,
             self._port,
@@ -382,6 +386,7 @@ class DsmqLink:
             client=self.client,
             shm=True,
             timeout_sec=patience_sec(),
+            connect_sec=connect_sec,
         )
 
     def _take(self, connection: ClientConnection) -> bool:
