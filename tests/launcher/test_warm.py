@@ -278,6 +278,33 @@ def test_nothing_depends_on_the_warm_process(tmp_path: Path) -> None:
         launch.end()
 
 
+VERSION = """
+import sys, time
+
+print("version", sys.modules["sitecustomize"].VERSION, flush=True)
+time.sleep(60)
+"""
+
+
+def test_after_an_update_a_process_begins_in_the_new_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fork had imported a part of the old one, and imported the rest from the new one."""
+    module = tmp_path / "site" / "sitecustomize.py"
+    module.parent.mkdir()
+    module.write_text("VERSION = 1")
+    monkeypatch.setenv("PYTHONPATH", str(module.parent))
+    with launched(write(tmp_path, SLEEPERS, sleeper=VERSION)) as launch:
+        launch.wait_for("[b] version 1")
+        warm = launch.warm_pid()
+        module.with_suffix(".new").write_text("VERSION = 'new'")
+        module.with_suffix(".new").replace(module)
+        for is_forked in (False, True):
+            os.kill(launch.pid_of("a"), signal.SIGKILL)
+            launch.wait_for("[a] version new")
+            assert launch.warm_pid() != warm or not is_forked
+
+
 def test_a_broker_that_was_killed_is_forked(tmp_path: Path) -> None:
     with launched(sleepers(tmp_path)) as launch:
         nodes = {asleep(launch), launch.pid_of("b")}

@@ -62,9 +62,11 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
         In the new process: its descriptors, and the pid of the process that has forked it.
     """
     guard_pid = os.getppid()
+    imported = _imported_files()
     while True:
         received, descriptors, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
-        if not received or os.getppid() != guard_pid:
+        # After an update a fork would import the rest of the kit in another version than it has.
+        if not received or os.getppid() != guard_pid or _imported_files() != imported:
             os._exit(0)
         between = -1
         with contextlib.suppress(OSError):  # no more processes: the guard tries, and reports it
@@ -79,6 +81,17 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
             os.close(each)
         if between > 0:
             os.waitpid(between, 0)
+
+
+def _imported_files() -> list[tuple[int, int]]:
+    """Return what changes when a file is replaced that a module was imported from."""
+    found: list[tuple[int, int]] = []
+    for each in [*sys.modules.values()]:
+        if file := getattr(each, "__file__", None):
+            with contextlib.suppress(OSError):
+                state = os.stat(file)  # noqa: PTH116  pathlib takes longer than the rest
+                found.append((state.st_ino, state.st_mtime_ns))
+    return found
 
 
 def become(descriptors: list[int], between: int, guard_pid: int) -> list[str]:
