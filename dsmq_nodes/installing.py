@@ -5,6 +5,7 @@ an index. pip records the first three (`direct_url.json`, PEP 610).
 """
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable
@@ -88,7 +89,8 @@ def _install() -> str:
     if is_active():
         return "pip install"
     own = Path(sys.executable)
-    python = own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own
+    place = own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own
+    python = shlex.quote(str(place))
     if util.find_spec("pip") is None and shutil.which("uv") is not None:
         return f"uv pip install --python {python}"
     return f"{python} -m pip install"

@@ -59,6 +59,9 @@ def test_the_pip_is_the_one_of_this_environment(
     comes_from(None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     assert installing.command("web") == ".venv/bin/python -m pip install 'dsmq-nodes[web]'"
+    monkeypatch.setattr(sys, "executable", "/my robot/bin/python")
+    assert installing.libraries("numpy") == "'/my robot/bin/python' -m pip install numpy"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     pip = tmp_path / ".venv" / "bin" / "pip"
     pip.parent.mkdir(parents=True)
     pip.write_text("#!/bin/sh\n")

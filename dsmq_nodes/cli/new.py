@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,7 +97,9 @@ def _source(folder: Path) -> str:
 def _activation() -> str:
     """Return how the shell activates this environment; empty if its programs are found already."""
     activate = Path(sys.executable).with_name("activate")
-    return f". {activate} && " if not installing.is_active() and activate.exists() else ""
+    if installing.is_active() or not activate.exists():
+        return ""
+    return f". {shlex.quote(str(activate))} && "
 
 
 _NAMES = "it has small letters, digits and _, begins with a letter, and is no word of Python's own"

@@ -15,7 +15,8 @@ import pytest
 import typer
 import yaml
 
-from dsmq_nodes.cli.new import new
+from dsmq_nodes import installing
+from dsmq_nodes.cli.new import _activation, new
 from tests.cli.conftest import ROOT, Done
 from tests.launcher.running import launched
 from tests.support import processes
@@ -147,6 +148,19 @@ def test_without_being_asked_it_is_not_deployed(
     assert cd.startswith("  cd demo && ")
     assert cd.endswith("pip install -e '.[dev]'")
     assert then == "  pytest && ruff check . && dsmq-nodes launch launch/demo.yaml"
+
+
+def test_the_environment_may_be_in_a_folder_with_a_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate = tmp_path / "my robot" / "activate"
+    activate.parent.mkdir()
+    activate.write_text("echo active")
+    monkeypatch.setattr(installing, "is_active", lambda: False)
+    monkeypatch.setattr(sys, "executable", str(activate.with_name("python")))
+    command = ["sh", "-c", f"{_activation()} true"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "active\n"
 
 
 def test_its_launch_file_is_right(project: Path) -> None:
