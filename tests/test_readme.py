@@ -269,7 +269,7 @@ def run_gate(gate: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([gate], check=False, capture_output=True, text=True, timeout=PATIENCE_SEC)
 
 
-def test_the_gate_runs_the_readmes_test_command_and_stops_when_it_fails(gate: Path) -> None:
+def test_the_gate_runs_the_readmes_test_command_and_stops_when_it_fails_twice(gate: Path) -> None:
     command = 'echo "it\'s literal" | tr a-z A-Z\nexit 7'
     readme = (
         fenced("bash", "echo first")
@@ -278,9 +278,14 @@ def test_the_gate_runs_the_readmes_test_command_and_stops_when_it_fails(gate: Pa
         + fenced("bash", "echo later")
     )
     (gate.parent.parent / "README.md").write_text(readme)
+    pytest_here = gate.parent.parent / ".venv" / "bin" / "pytest"
+    pytest_here.parent.mkdir(parents=True)
+    pytest_here.write_text('#!/bin/sh\necho "again: $*"\nexit 1\n')
+    pytest_here.chmod(0o755)
     result = run_gate(gate)
     assert result.returncode == 7
-    assert result.stdout == f"\n== README.md: {command}\nIT'S LITERAL\n"
+    again = "again: --last-failed --last-failed-no-failures none -n 0 -x"
+    assert result.stdout == f"\n== README.md: {command}\nIT'S LITERAL\n{again}\n"
 
 
 def test_the_gate_needs_a_test_command(gate: Path) -> None:
