@@ -53,11 +53,13 @@ class Tunnel:
             elif ready is node and not self.swallows:
                 broker.sendall(data)
 
-    def cut(self) -> None:
+    def cut(self, *, at_the_node: bool = False) -> None:
+        """Cut it; `at_the_node`: the broker does not notice until the next cut."""
         pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for each in pair:
-                each.shutdown(socket.SHUT_RDWR)
+        for node, broker in pairs + self._cut:
+            for each in (node,) if at_the_node else (node, broker):
+                with contextlib.suppress(OSError):  # it was cut before
+                    each.shutdown(socket.SHUT_RDWR)
         self._cut += pairs
 
     def close(self) -> None:
@@ -229,3 +231,16 @@ def test_a_latched_message_that_was_on_its_way_when_the_connection_ended_comes_o
         until(lambda: last == [0, 2])
     assert got == [0, 1]
     assert counted.dropped == 1
+
+
+def test_a_node_whose_last_connection_the_broker_still_has_is_not_told_to_take_another_name(
+    tunnel: Tunnel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "dsmq_nodes.link")
+    node = Node("far", broker=tunnel.address)
+    with spinning(node):
+        tunnel.cut(at_the_node=True)
+        until(lambda: "is taken by this process" in caplog.text, "a refusal")
+        tunnel.cut()
+        until(lambda: "the broker is back" in caplog.text, "the broker")
+    assert "the broker is there and refuses it" not in caplog.text

@@ -111,8 +111,12 @@ class Outage:
             return
 
     def _log_failure(self, error: Exception) -> None:
-        """Log why a try has failed; as a warning, once, if the broker is there and refuses us."""
-        if isinstance(error, RequestRefusedError) and str(error) != self._refusal:
+        """Log why a try has failed; as a warning, once, if the broker is there and refuses us.
+
+        For some seconds a broker may not know that our last connection is lost.
+        """
+        is_own = "is taken by this process" in str(error)
+        if isinstance(error, RequestRefusedError) and str(error) != self._refusal and not is_own:
             self._refusal = str(error)
             logger.warning("%s: the broker is there and refuses it: %s", self._node, error)
         else:
