@@ -33,7 +33,7 @@ _PROBING: Final = (
     ("TCP_KEEPINTVL", PROBE_EVERY_SEC),
     ("TCP_KEEPCNT", PROBES),
 )
-LONGEST_PAUSE_MS: Final = 44  # TCP_RTO_MAX_MS of linux/tcp.h
+TCP_RTO_MAX_MS: Final = 44  # of linux/tcp.h; the module socket has no name for it
 # Linux's struct tcp_info (linux/tcp.h): probes, unacked, last_ack_recv in ms.
 _TCP_INFO: Final = struct.Struct("@3xB20xI28xI")
 
@@ -46,7 +46,7 @@ def keep_alive(sock: socket.socket, *, client: bool) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # an older kernel
-            sock.setsockopt(socket.IPPROTO_TCP, LONGEST_PAUSE_MS, 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_RTO_MAX_MS, 1000)
     if client and hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENT_SEC * 1000))
 

@@ -53,8 +53,8 @@ class Session:
         call_ids: the numbers for its calls.
         published: how many messages were put, by topic.
         unacknowledged: the sizes of the puts whose acknowledgement has not come yet.
-        is_sure: whether what the network holds up at the end is sent later: not of commands, which
-            would move a robot that nobody commands any longer.
+        sends_late: whether messages that the network holds up at the end are sent after it. A
+            tool that commands drops them: they would move a robot that nobody commands any longer.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Session:
         self.call_ids = itertools.count(1)
         self.published: Counter[str] = Counter()
         self.unacknowledged: dict[int, int] = {}
-        self.is_sure = True
+        self.sends_late = True
         self._node, self._is_lasting = node, lasting
         self._timeout_sec = timeout_sec
         self._is_ready = False
@@ -463,7 +463,7 @@ class Session:
 
     def close(self) -> None:
         """End the connection, after sending all puts."""
-        self._broker.close(is_sure=self.is_sure)
+        self._broker.close(sends_late=self.sends_late)
 
     def __enter__(self) -> Self:
         return self

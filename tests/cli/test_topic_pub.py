@@ -252,11 +252,19 @@ def test_times_of_now_as_ros2_has_them(place: Place) -> None:
     assert (wrong.returncode, wrong.stdout) == (1, "")
 
 
-@pytest.mark.parametrize(("msg_type", "is_sure"), [(Bool, True), (Twist, False)])
-def test_only_a_stop_may_arrive_after_the_tool_has_ended(
-    place: Place, msg_type: type[Message], is_sure: bool
+@pytest.mark.parametrize(
+    ("topic", "msg_type", "values", "sends_late"),
+    [
+        ("/r1/emergency_stop", Bool, "{data: true}", True),
+        ("/r1/emergency_stop", Bool, "{data: false}", False),
+        ("/enable", Bool, "{data: true}", False),
+        ("/cmd_vel", Twist, "{}", False),
+    ],
+)
+def test_only_the_press_of_a_stop_may_arrive_after_the_tool_has_ended(
+    place: Place, topic: str, msg_type: type[Message], values: str, sends_late: bool
 ) -> None:
     with Session(place.broker) as session:
-        message = pub.message_text("", "/x", msg_type.type_name, "{}")
-        pub.publish(session, "/x", message, pub.Publishing(1.0, 1, 0, None, 1, 0))
-        assert session.is_sure == is_sure
+        message = pub.message_text("", topic, msg_type.type_name, values)
+        pub.publish(session, topic, message, pub.Publishing(1.0, 1, 0, None, 1, 0))
+        assert session.sends_late == sends_late

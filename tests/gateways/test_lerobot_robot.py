@@ -87,6 +87,7 @@ def test_what_the_robot_is_told_a_teleoperator_sees(
     leader._opened()
     told = {"shoulder_pan.pos": 45.0, "gripper.pos": 50.0}
     assert robot.send_action(told) == told
+    assert not robot._opened().session.sends_late
     assert leader.get_action() == pytest.approx(told)
     robot.disconnect()
     leader.disconnect()

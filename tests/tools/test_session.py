@@ -207,9 +207,9 @@ def test_what_never_ends_is_no_answer() -> None:
             session.put("/x", "1")
 
 
-@pytest.mark.parametrize("is_sure", [False, True])
-def test_what_the_network_held_up_is_sent_after_the_end_only_if_it_is_sure(
-    network: Network, is_sure: bool
+@pytest.mark.parametrize("sends_late", [False, True])
+def test_what_the_network_held_up_is_sent_after_the_end_only_if_it_may_be_late(
+    network: Network, sends_late: bool
 ) -> None:
     """A command that comes when its tool has ended would move the robot; a stop may come late."""
     robot, laptop = network.host(), network.host()
@@ -217,9 +217,9 @@ def test_what_the_network_held_up_is_sent_after_the_end_only_if_it_is_sure(
         broker = ForkedBroker(0, "--host", "0.0.0.0", "--insecure")
     with broker, laptop.entered():
         session = Session((robot.address, broker.port))
-        session.is_sure = is_sure
+        session.sends_late = sends_late
         laptop.lose(100)
         session.publish("/x", "{}")
         session.close()
         connections = Path("/proc/thread-self/net/tcp").read_text(encoding="ascii")
-        assert (f":{broker.port:04X} " in connections) == is_sure
+        assert (f":{broker.port:04X} " in connections) == sends_late

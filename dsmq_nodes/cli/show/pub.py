@@ -18,7 +18,6 @@ from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.topics.type_check import schema_text
-from dsmq_nodes.messages import Bool
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_type, from_others
@@ -155,7 +154,8 @@ def publish(session: Session, name: str, message: MessageText, how: Publishing) 
     if known:
         _check_type(known, message.type_name)
     session.advertise(topic, message.type_name, message.schema, latched=how.latched)
-    session.is_sure = message.type_name == Bool.type_name  # a stop may come late
+    # The press of a stop is never too late.
+    session.sends_late = topic.endswith(EMERGENCY_STOP_TOPIC) and "true" in message.text
     has_subscriber = True
     if how.wait_for:
         _wait_for(session, topic, how.wait_for, how.longest_wait_sec)

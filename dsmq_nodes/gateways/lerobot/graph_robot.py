@@ -179,6 +179,7 @@ class DsmqRobot(_InGraph, Robot):
         if topic not in graph.session.published:
             schema = msgspec.json.encode(JointState.schema())
             graph.session.advertise(topic, JointState.type_name, schema)
+            graph.session.sends_late = False
         pairs = ((joint, float(action[joint + JOINT])) for joint in self.config.joints)
         rad = [in_rad(joint, value, graph.calibrations) for joint, value in pairs]
         sec, nanosec = divmod(time.time_ns(), 10**9)

@@ -99,14 +99,13 @@ class ToolConnection:
             "is it stopped or overloaded?"
         )
 
-    def close(self, *, is_sure: bool) -> None:
+    def close(self, *, sends_late: bool) -> None:
         """End the connection, after sending everything.
 
-        If the broker does not read all of it in time, the system sends the rest later if it
-        `is_sure`, and otherwise drops it.
+        What the broker does not read in time is dropped, unless the system `sends_late`.
         """
         if self.connection is not None:
-            if not self.connection.finish(_LAST_WORDS_SEC) and not is_sure:
+            if not self.connection.finish(_LAST_WORDS_SEC) and not sends_late:
                 self.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.connection.close()
             self.connection = None
