@@ -97,8 +97,9 @@ from dsmq_nodes.dsmq.ring.mapping import mapped
 from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD
 from dsmq_nodes.errors import RingError
 
-# With 32 bits, sixty rings of 64 MiB would leave a process no addresses for anything else.
-CAPACITY_BYTES: Final = (64 if sys.maxsize > 1 << 32 else 8) << 20
+# With 32 bits, sixty rings of 64 MiB would leave a process no addresses for anything else;
+# the largest message has 9 MB.
+CAPACITY_BYTES: Final = (64 if sys.maxsize > 1 << 32 else 16) << 20
 BLOCK_BYTES: Final = 64 << 10
 MOST_READERS: Final = 64
 
