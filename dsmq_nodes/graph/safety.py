@@ -15,6 +15,7 @@ from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.topic_names import CLOCK_TOPIC, EMERGENCY_STOP_TOPIC
 
 if TYPE_CHECKING:
+    from dsmq_nodes.graph.safe_state import Obeying
     from dsmq_nodes.messages.base import Time
 
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
@@ -34,7 +35,7 @@ class Actuator(Generic[MessageT]):
     active, and enters its safe state before `on_deactivate` and `on_shutdown`. A command that is
     certainly older than `timeout`, because the process stood still or the network delayed it, is
     skipped: see `Subscription.late`. Without a timeout that is 3 s, besides the time for which the
-    command waited for the one before it.
+    command waited until another one was carried out.
 
     Goals of the node's actions are cancelled when the emergency stop is pressed or a lifecycle node
     is deactivated, and refused until it may move again: their callbacks may move it too.
@@ -145,7 +146,7 @@ class Actuator(Generic[MessageT]):
         self._is_handed_over = False
         work = to_await(self._obey(msg), self._obey)
         if work is None:
-            self._note_idle()
+            self._note_idle(*self._node._kit.safe_state.actuators)  # it has blocked all of them
             return None
         self._obeying = asyncio.ensure_future(awaited(work))
         return self._until_obeyed(self._obeying)
@@ -155,13 +156,14 @@ class Actuator(Generic[MessageT]):
             await asyncio.wait({obeying})
         finally:
             obeying.cancel()  # the node is about to end
-        self._note_idle()
+        self._note_idle(self)
         if not obeying.cancelled():
             obeying.result()
 
-    def _note_idle(self) -> None:
-        if self._timeout_sec is None:
-            self.subscription.idle_since_sec = self._node._kit.wall_clock.monotonic_sec()
+    def _note_idle(self, *waiting: "Obeying") -> None:
+        for each in waiting:
+            if not each.subscription.watchdogs:
+                each.subscription.idle_since_sec = self._node._kit.wall_clock.monotonic_sec()
 
     def _watch_clock(self, halted_sec: float) -> None:
         """Enter the safe state by real time too: while `/clock` stands still, no timeout passes."""

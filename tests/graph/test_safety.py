@@ -153,6 +153,39 @@ def test_a_command_without_a_timeout_is_not_obeyed_long_after_it_was_given(
     assert "is 5.0 s old, which is more than the longest delay of 3 s" in caplog.text
 
 
+def test_a_command_that_waited_while_another_actuator_blocked_the_node_is_obeyed(
+    graph: Graph,
+) -> None:
+    class Turret(Motor):
+        def __init__(self) -> None:
+            super().__init__("turret")
+            self.pan = Actuator(self, Float64, "pan", self.move, timeout=None)
+            self.tilt = Actuator(self, Float64, "tilt", self.move, timeout=None)
+
+        def move(self, msg: Float64) -> None:
+            self.drive(msg)
+            graph._clock.set_forward(graph._clock.monotonic_sec() + 4.0)  # as `time.sleep`
+
+    class Hand(Node):
+        def __init__(self) -> None:
+            super().__init__("hand")
+            self.topics = [self.create_publisher(Float64, name, 1) for name in ("pan", "tilt")]
+
+        def point(self, *angles: float) -> None:
+            for publisher, angle in zip(self.topics, angles, strict=True):
+                publisher.publish(Float64(data=angle))
+
+    turret, hand = graph.add(Turret), graph.add(Hand)
+    graph.run_for(3.0)
+    hand.point(1.0, 2.0)
+    graph.run_for(10.0)
+    assert [angle for _, angle in turret.log if angle] == [1.0, 2.0]
+    graph.faults("tilt", delay_sec=5.0)
+    hand.point(3.0, 4.0)
+    graph.run_for(20.0)
+    assert [angle for _, angle in turret.log if angle] == [1.0, 2.0, 3.0]
+
+
 def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(graph: Graph) -> None:
     class Slow(Motor):
         async def drive(self, msg: Float64) -> None:  # type: ignore[override]

@@ -117,7 +117,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._longest_wait_sec = longest_wait_sec or 0.0
         self._waited_sec = 0.0
-        self.idle_since_sec = -math.inf  # what waited for a callback before that is not late
+        self.idle_since_sec = -math.inf  # what a command waited until then is excused
         self._expires = qos.lifespan is not None or bool(longest_wait_sec)
         self._ages = Ages(topic_name, clock, logger.warning) if self._expires else None
         # earlier stamps are of latched messages, whose age is no latency
@@ -290,8 +290,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             return False
         # The network or this process may have delayed a command. Its publisher's clock may differ
         # from ours: only the certain part of its age counts (see `Ages.least_ns`).
-        idle_sec = self._clock.monotonic_sec() - self.idle_since_sec
-        waited_sec = self._waited_sec = min(ages.least_ns(reply) * 1e-9, idle_sec)
+        excused_sec = max(self.idle_since_sec - reply.at * 1e-9, 0.0)
+        waited_sec = self._waited_sec = ages.least_ns(reply) * 1e-9 - excused_sec
         if waited_sec <= self._longest_wait_sec:
             return False
         limit = "its timeout" if self.watchdogs else "the longest delay"
