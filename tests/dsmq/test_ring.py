@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import resource
+import runpy
 import select
 import subprocess
 import sys
@@ -21,12 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import reader as ring_reader
+from dsmq_nodes.dsmq.ring import ring as ring_file
 from dsmq_nodes.dsmq.ring.reader import Bell, RingReader
 from dsmq_nodes.dsmq.ring.ring import (
     BUSY,
-    CAPACITY_BYTES,
     DATA,
     HEAD,
     INDEX,
@@ -101,9 +103,13 @@ def test_a_ring_costs_one_descriptor_and_gives_it_back(directory: Path) -> None:
     assert f"{directory}/a" not in Path("/proc/self/maps").read_text()
 
 
-def test_a_hundred_rings_leave_a_process_more_than_half_of_its_addresses() -> None:
-    half_of_its_addresses = sys.maxsize  # with 32 bits 2 GiB, of which a hundred took 6.4
-    assert half_of_its_addresses > 100 * CAPACITY_BYTES
+@pytest.mark.parametrize("bits", [32, 64])
+def test_a_ring_fits_the_largest_message_and_a_hundred_fit_half_of_a_processs_addresses(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "maxsize", 2 ** (bits - 1) - 1)
+    capacity_bytes = runpy.run_path(str(ring_file.__file__))["CAPACITY_BYTES"]
+    assert MAX_BODY_BYTES < capacity_bytes < sys.maxsize // 100
 
 
 def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(

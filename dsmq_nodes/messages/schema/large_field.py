@@ -19,7 +19,8 @@ def large_field(cls: "type[BaseModel]") -> str:
     validated = {name for each in own.field_validators.values() for name in each.info.fields}
     written = {name for each in own.field_serializers.values() for name in each.info.fields}
     own_names = validated | written
-    is_made_by_own_code = cls.__pydantic_custom_init__ or not _is_pydantics(cls.model_post_init)
+    is_pydantics = cls.model_post_init.__module__.startswith("pydantic.")
+    is_made_by_own_code = cls.__pydantic_custom_init__ or not is_pydantics
     if own.model_validators or own.model_serializers or "*" in own_names or is_made_by_own_code:
         return ""
     names = [
@@ -30,7 +31,3 @@ def large_field(cls: "type[BaseModel]") -> str:
         if not any(hasattr(each, "__get_pydantic_core_schema__") for each in field.metadata)
     ]
     return names[0] if len(names) == 1 else ""
-
-
-def _is_pydantics(function: object) -> bool:
-    return str(function.__module__).startswith("pydantic.")
