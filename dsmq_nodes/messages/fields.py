@@ -198,12 +198,16 @@ def _labelled(choice: Any, adapted: Any) -> Any:
 
 
 def _is_model(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema is a model's, which stays as it is; the names of its fields are checked."""
+    """Whether a schema is a model's, which stays as it is; the names of its fields are checked.
+
+    A dataclass of pydantic's stays as it is, too: pydantic uses what it has built for the class.
+    """
     found = schema
     while found.get("type") in _AROUND:
         found = found["schema"]
     if found.get("type") != "model":
-        return False
+        is_pydantics = hasattr(found.get("cls"), "__pydantic_serializer__")
+        return is_pydantics and "generic_origin" not in found
     if not found.get("config", {}).get("validate_by_name"):
         check_names(found["cls"], found)
     return True

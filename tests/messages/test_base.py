@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -615,17 +616,24 @@ def test_bytes_are_base64_for_others_where_they_are() -> None:
     class Plain(BaseModel):
         raw: bytes = b"text"
 
+    @pydantic_dataclass
+    class Record:
+        raw: bytes = b"text"
+
     class Mixed(Message):
         raw: bytes = b""
         more: list[bytes] = []
         plain: Plain = Plain()
+        record: Record = Record()
 
     base64 = {"type": "string", "contentEncoding": "base64"}
     told = Mixed.schema()["properties"]
     assert (told["raw"], told["more"]["items"]) == ({**base64, "default": ""}, base64)
-    assert Mixed().to_dict()["plain"] == {"raw": "text"}
+    sent = Mixed().to_dict()
+    assert sent["plain"] == sent["record"] == {"raw": "text"}
     for text in (
         Mixed.schema()["$defs"]["Plain"]["properties"]["raw"],
+        Mixed.schema()["$defs"]["Record"]["properties"]["raw"],
         _Hex.schema()["properties"]["raw"],
     ):
         assert "contentEncoding" not in text
