@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
 _LATEST_SEC: Final = 3.0  # a command without a timeout: who gave it may have left
+_BLOCKED_SEC: Final = 1.0  # other commands waited for one that took so long without `await`
 _HALTED_SEC: Final = 2.0  # a slow simulation advances its clock at least this often
 
 
@@ -142,11 +143,13 @@ class Actuator(Generic[MessageT]):
                     once=True,
                 )
             return None
-        self._obeyed_sec = self._node._kit.wall_clock.monotonic_sec()
+        clock = self._node._kit.wall_clock
+        self._obeyed_sec = began_sec = clock.monotonic_sec()
         self._is_handed_over = False
         work = to_await(self._obey(msg), self._obey)
         if work is None:
-            self._note_idle(*self._node._kit.safe_state.actuators)  # it has blocked all of them
+            has_blocked = clock.monotonic_sec() - began_sec > _BLOCKED_SEC
+            self._note_idle(self, *(self._node._kit.safe_state.actuators if has_blocked else ()))
             return None
         self._obeying = asyncio.ensure_future(awaited(work))
         return self._until_obeyed(self._obeying)

@@ -164,11 +164,15 @@ def test_a_command_that_waited_while_another_actuator_blocked_the_node_is_obeyed
 
         def move(self, msg: Float64) -> None:
             self.drive(msg)
-            graph._clock.set_forward(graph._clock.monotonic_sec() + 4.0)  # as `time.sleep`
+            stand_still(4.0)  # as `time.sleep`
+
+    def stand_still(seconds: float) -> None:
+        graph._clock.set_forward(graph._clock.monotonic_sec() + seconds)
 
     class Hand(Node):
         def __init__(self) -> None:
             super().__init__("hand")
+            self.speed = self.create_publisher(Float64, "speed", 1)
             self.topics = [self.create_publisher(Float64, name, 1) for name in ("pan", "tilt")]
 
         def point(self, *angles: float) -> None:
@@ -184,6 +188,14 @@ def test_a_command_that_waited_while_another_actuator_blocked_the_node_is_obeyed
     hand.point(3.0, 4.0)
     graph.run_for(20.0)
     assert [angle for _, angle in turret.log if angle] == [1.0, 2.0, 3.0]
+
+    graph.faults("tilt", delay_sec=0.0)
+    hand.speed.publish(Float64(data=5.0))  # others command it all the time
+    hand.topics[1].publish(Float64(data=5.0))
+    stand_still(4.0)  # the whole process
+    hand.speed.publish(Float64(data=6.0))
+    graph.run_for(0.1)
+    assert [angle for _, angle in turret.log if angle] == [1.0, 2.0, 3.0, 6.0]
 
 
 def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(graph: Graph) -> None:
