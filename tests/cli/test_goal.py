@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.cli.show import send_goal
+from dsmq_nodes.cli.show.service_call import WantedCall
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place
+from tests.support.waiting import PATIENCE_SEC
 
 SERVER = """
 import pathlib, time
@@ -69,6 +73,22 @@ def test_a_signal_cancels_a_goal(mall: Place, number: signal.Signals) -> None:
     assert goal.wait() == 0
     assert goal.lines[-2:] == ["Canceling goal...", "Goal canceled."]
     assert goal.errors == []
+
+
+def test_a_goal_is_not_sent_after_the_end_of_its_tool_but_with_its_cancellation(
+    mall: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = WantedCall("/mall/countdown", "", "{start: 5000}")
+    with Session(mall.broker) as session:
+
+        def follow(_: object) -> int:
+            assert not session.sends_late
+            raise SystemExit
+
+        monkeypatch.setattr(send_goal._Goal, "follow", follow)
+        with pytest.raises(SystemExit):
+            send_goal.send(session, wanted, with_feedback=False, wait_sec=PATIENCE_SEC)
+        assert session.sends_late
 
 
 def test_a_tool_that_is_killed_cancels_its_goal(place: Place) -> None:

@@ -120,7 +120,7 @@ class _Goal:
             self._feedback_topic = self._full_name("feedback")
             self._feedback = schema_of(self._session, self._feedback_topic)
             self._session.subscribe(self._feedback_topic)
-        self.is_sent = True
+        self.is_sent, self._session.sends_late = True, False
         response = self._call("send_goal", self._body)
         return bool(self._field_of(response, "accepted"))
 
@@ -189,6 +189,7 @@ class _Goal:
             CommandError: there is no answer.
         """
         info = {"goal_id": self._body["goal_id"], "stamp": {"sec": 0, "nanosec": 0}}
+        self._session.sends_late = True  # the robot stops, however late
         response = self._call("cancel_goal", {"goal_info": info})
         if response.get("goals_canceling"):
             return ""
