@@ -53,8 +53,8 @@ class Session:
         call_ids: the numbers for its calls.
         published: how many messages were put, by topic.
         unacknowledged: the sizes of the puts whose acknowledgement has not come yet.
-        sends_late: whether messages that the network holds up at the end are sent after it. A
-            tool that commands drops them: they would move a robot that nobody commands any longer.
+        sends_late: whether messages that the network holds up at the end are sent after it, as the
+            press of a stop. Others are dropped: they would move a robot that nobody commands.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Session:
         self.call_ids = itertools.count(1)
         self.published: Counter[str] = Counter()
         self.unacknowledged: dict[int, int] = {}
-        self.sends_late = True
+        self.sends_late = False
         self._node, self._is_lasting = node, lasting
         self._timeout_sec = timeout_sec
         self._is_ready = False

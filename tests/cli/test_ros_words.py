@@ -7,9 +7,7 @@ import pytest
 
 from dsmq_nodes.bag import BagWriter, Channel, schema_text
 from dsmq_nodes.cli.ros_words import done_otherwise, in_our_words
-from dsmq_nodes.cli.show.service_call import WantedCall, call_service
 from dsmq_nodes.messages import String
-from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
@@ -142,15 +140,6 @@ def test_calls_and_goals_read_their_values(mall: Place) -> None:
     )
     done = piped(mall, "{start: 1}", "action", "send_goal", "/mall/countdown", "--stdin")
     assert "Goal finished with status: SUCCEEDED" in done
-
-
-def test_a_call_that_was_given_up_is_not_sent_after_the_end_of_its_tool(mall: Place) -> None:
-    wanted = WantedCall("/mall/add_two_ints", "", "{a: 2, b: 3}")
-    with Session(mall.broker) as session:
-        call_service(
-            session, wanted, period_sec=None, wait_sec=0.0, timeout_sec=PATIENCE_SEC, as_json=True
-        )
-        assert not session.sends_late
 
 
 def test_pub_prints_every_nth_and_reads_the_values(place: Place) -> None:

@@ -3,8 +3,12 @@
 LeRobot has 5 GB: its four base classes stand here with what LeRobot's do.
 """
 
+import contextlib
 import math
+import socket
 import sys
+import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 
 from dsmq_nodes.messages import Image, JointState
 from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.tools.session import Session
 from tests.bag.conftest import Tool, tool
 from tests.support.waiting import until
 
@@ -87,7 +92,6 @@ def test_what_the_robot_is_told_a_teleoperator_sees(
     leader._opened()
     told = {"shoulder_pan.pos": 45.0, "gripper.pos": 50.0}
     assert robot.send_action(told) == told
-    assert not robot._opened().session.sends_late
     assert leader.get_action() == pytest.approx(told)
     robot.disconnect()
     leader.disconnect()
@@ -121,3 +125,79 @@ def test_an_old_message_and_none_end_the_loop(
 
     until(is_refused, "the age")
     robot.disconnect()
+
+
+class Network:
+    """The way to a broker; while it is held up, nothing goes there."""
+
+    def __init__(self, broker: BrokerProcess) -> None:
+        self.is_free = threading.Event()
+        self.is_free.set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._listener.getsockname()
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, args=(broker,))]
+        self._threads[0].start()
+
+    def _accept(self, broker: BrokerProcess) -> None:
+        near, _ = self._listener.accept()
+        far = socket.create_connection(broker.address)
+        self._ends += near, far
+        for ends in ((near, far), (far, near)):
+            self._threads.append(threading.Thread(target=self._carry, args=ends))
+            self._threads[-1].start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if source is self._ends[0]:
+                    self.is_free.wait()
+                target.sendall(data)
+
+    def close(self) -> None:
+        self.is_free.set()
+        for each in self._ends:
+            with contextlib.suppress(OSError):  # the other end has ended it
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for each in (*self._ends, self._listener):
+            each.close()
+
+
+def test_positions_that_the_network_delayed_are_old(
+    package: Any, broker: BrokerProcess, tool: Tool
+) -> None:
+    topic, network = "/leader/joint_states", Network(broker)
+    tool.advertise(topic, JointState.type_name)
+    follower, careless = (
+        package.DsmqTeleoperator(package.DsmqTeleoperatorConfig(joints=JOINTS, max_age=age))
+        for age in (1.0, math.inf)
+    )
+    for each in (follower, careless):
+        each._opened()
+    with Session(network.address, node="/leader") as leader:
+        leader.advertise(topic, JointState.type_name)
+
+        def sees(rad: float) -> bool:
+            leader.publish(topic, state(rad, 0.0).to_json())
+            try:
+                return bool(
+                    follower.get_action()["shoulder_pan.pos"] == pytest.approx(math.degrees(rad))
+                )
+            except ConnectionError:
+                return False
+
+        until(lambda: sees(0.0), "the leader")
+        network.is_free.clear()
+        held_up_sec = time.monotonic()
+        leader.publish(topic, state(1.0, 0.0).to_json())
+        until(lambda: time.monotonic() > held_up_sec + 1.5, "the delay")
+        network.is_free.set()
+        until(lambda: careless.get_action()["shoulder_pan.pos"] > 50, "the late positions")
+        with pytest.raises(ConnectionError, match="s old"):
+            follower.get_action()
+        until(lambda: sees(0.5), "the leader again")
+    network.close()
+    follower.disconnect()
+    careless.disconnect()

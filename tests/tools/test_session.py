@@ -217,7 +217,8 @@ def test_what_the_network_held_up_is_sent_after_the_end_only_if_it_may_be_late(
         broker = ForkedBroker(0, "--host", "0.0.0.0", "--insecure")
     with broker, laptop.entered():
         session = Session((robot.address, broker.port))
-        session.sends_late = sends_late
+        if sends_late:
+            session.sends_late = True
         laptop.lose(100)
         session.publish("/x", "{}")
         session.close()

@@ -72,7 +72,6 @@ class Player:
         self.messages = 0
         self.pace = Pace(playing.rate, paused=playing.start_paused)
         self._bag, self._session, self._playing = bag, session, playing
-        session.sends_late = False
         self._flow = Flow(session)
         self._wait, self._report = wait or session.pump, report
         self._is_stopped = False

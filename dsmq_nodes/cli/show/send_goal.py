@@ -120,7 +120,7 @@ class _Goal:
             self._feedback_topic = self._full_name("feedback")
             self._feedback = schema_of(self._session, self._feedback_topic)
             self._session.subscribe(self._feedback_topic)
-        self.is_sent, self._session.sends_late = True, False
+        self.is_sent = True
         response = self._call("send_goal", self._body)
         return bool(self._field_of(response, "accepted"))
 

@@ -62,7 +62,6 @@ def call_service(
     text = text_of(f"{types.name}_Request", types.request, request.values)
     given = written(decoded(json.loads(text), types.request), types.request, "")
     name = one_line(types.name.replace("/", "."))
-    session.sends_late = False
     for number in itertools.count():
         if number:
             time.sleep(period_sec or 0.0)

@@ -5,6 +5,7 @@ message older than `max_age` is refused, which ends LeRobot's loop. When the loo
 killed, no command arrives, and the arm's driver holds. The driver applies the limits.
 """
 
+import logging
 import math
 import os
 import time
@@ -25,12 +26,16 @@ from dsmq_nodes.bag.lerobot.pictures import picture_of, rgb_of
 from dsmq_nodes.devices.servo_bus.calibration import read_calibration
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.sensor import JointState
 from dsmq_nodes.tools.session import Session
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
+
+logger = logging.getLogger("dsmq_nodes.lerobot")
 
 _FIRST_SEC: Final = 5.0  # the wait for the first message of a topic
 
@@ -69,7 +74,8 @@ class _NewestMessages:
     def __init__(self, config: GraphConfig, topics: list[str]) -> None:
         self.session = Session(parse_address(config.broker or os.environ.get("DSMQ_BROKER", "")))
         self._max_age_sec = config.max_age
-        self._newest: dict[str, Reply] = {}
+        self._newest: dict[str, tuple[Reply, int]] = {}  # and when it was published, at the latest
+        self._ages = {topic: Ages(topic, BaseClock(), logger.warning) for topic in topics}
         self._types: dict[str, str] = {}
         self.calibrations = read_calibration(config.calibration) if config.calibration else {}
         for topic in topics:
@@ -80,14 +86,16 @@ class _NewestMessages:
         left_sec = 0.0 if topic in self._newest else _FIRST_SEC
         until_sec = time.monotonic() + left_sec
         while reply := self.session.next_message(timeout_sec=left_sec):
-            self._newest[reply.topic] = reply
+            since_ns = time.monotonic_ns() - self._ages[reply.topic].least_ns(reply)
+            self._newest[reply.topic] = reply, since_ns
             left_sec = 0.0 if topic in self._newest else max(until_sec - time.monotonic(), 0.0)
         if topic not in self._newest:
             raise ConnectionError(f"no message arrives on {topic}")
-        age_sec = (time.monotonic_ns() - self._newest[topic].at) * 1e-9
+        newest, since_ns = self._newest[topic]
+        age_sec = (time.monotonic_ns() - since_ns) * 1e-9
         if age_sec > self._max_age_sec:
             raise ConnectionError(f"the newest message of {topic} is {age_sec:.1f} s old")
-        return (self._newest[topic].text or "").encode()
+        return (newest.text or "").encode()
 
     def picture(self, topic: str) -> NDArray[np.uint8]:
         """Return the newest picture, of shape (height, width, 3); raise ValueError if invalid."""
@@ -179,7 +187,6 @@ class DsmqRobot(_InGraph, Robot):
         if topic not in graph.session.published:
             schema = msgspec.json.encode(JointState.schema())
             graph.session.advertise(topic, JointState.type_name, schema)
-            graph.session.sends_late = False
         pairs = ((joint, float(action[joint + JOINT])) for joint in self.config.joints)
         rad = [in_rad(joint, value, graph.calibrations) for joint, value in pairs]
         sec, nanosec = divmod(time.time_ns(), 10**9)
