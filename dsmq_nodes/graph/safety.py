@@ -9,6 +9,7 @@ from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_takes, to
 from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.given import of_kind
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.time.ages import LATEST_SEC
 from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.rosgraph import Clock
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
-_LATEST_SEC: Final = 3.0  # a command without a timeout: who gave it may have left
 _BLOCKED_SEC: Final = 1.0  # other commands waited for one that took so long without `await`
 _HALTED_SEC: Final = 2.0  # a slow simulation advances its clock at least this often
 
@@ -101,7 +101,7 @@ class Actuator(Generic[MessageT]):
             timeout=timeout,
             on_timeout=None if timeout is None else self._on_silence,
             # this limit is in real time
-            longest_wait_sec=None if node._kit.uses_sim_time else timeout or _LATEST_SEC,
+            longest_wait_sec=None if node._kit.uses_sim_time else timeout or LATEST_SEC,
         )
         if timeout is not None and timeout > _LONG_SEC:
             node.get_logger().warning(

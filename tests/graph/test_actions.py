@@ -127,6 +127,20 @@ def test_each_client_hears_its_own_feedback(graph: Graph) -> None:
     assert (one.log, other.log) == ([(1.0, ("SUCCEEDED", 1))], [(2.0, ("SUCCEEDED", 2))])
 
 
+def test_a_goal_that_the_network_delayed_is_refused(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client may have been told meanwhile that the server is lost."""
+    counter, caller = graph.add(Counter), graph.add(Caller)
+    for to, delay_sec in ((1, 0.0), (2, 2.0), (3, 5.0), (4, 2.0)):
+        graph.faults("/count/_action/send_goal/_request", delay_sec=delay_sec)
+        caller.send(to)
+        graph.run_for(8.0)
+    assert [what for _, what in counter.log if "end" in what] == ["end 1", "end 2", "end 4"]
+    assert [what for _, what in caller.log if what == "rejected"] == ["rejected"]
+    assert "/count: the network delayed a goal by 5.0 s: refused" in caplog.text
+
+
 class TestCancel:
     def test_while_it_executes(self, graph: Graph) -> None:
         graph.add(Counter)

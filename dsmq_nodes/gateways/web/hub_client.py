@@ -16,6 +16,7 @@ from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader, HubWriter, Take
 from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
+from dsmq_nodes.graph.time.ages import LATEST_SEC
 from dsmq_nodes.topic_names import ACTION, EMERGENCY_STOP_TOPIC, is_kits_own
 
 MOST_SUBSCRIBED: Final = 1000
@@ -31,7 +32,6 @@ _READING: Final = (
 )
 _CANCEL: Final = f"{ACTION}/cancel_goal"
 _SEND_GOAL: Final = f"{ACTION}/send_goal"
-_GOAL_LASTS_SEC: Final = 3.0  # it moves the robot; a service may be one that stops it
 
 
 class ReadOnlyError(CommandError):
@@ -145,7 +145,8 @@ class HubClient:
         """
         if not service.endswith(_READING):
             self.check_writable()
-            lasts_sec = _GOAL_LASTS_SEC if service.endswith(_SEND_GOAL) else REQUEST_LASTS_SEC
+            # A goal moves the robot; a service may be one that stops it.
+            lasts_sec = LATEST_SEC if service.endswith(_SEND_GOAL) else REQUEST_LASTS_SEC
             if not service.endswith(_CANCEL):
                 self.check_in_time(service, min(lasts_sec, timeout_sec))
             self.outbox.follow()

@@ -2,9 +2,10 @@
 
 An action `/dock` has the services `/dock/_action/send_goal`, `.../cancel_goal` and
 `.../get_result` (answered when the goal has ended), and the topics `.../feedback` and `.../status`
-(latched: the goals and their states). A goal whose client has gone (goal_clients.py) is cancelled,
-or refused if it was not accepted yet. `cancel_callback` is not called for it: the client cannot
-receive a refusal, and everything that moves has to stop.
+(latched: the goals and their states). A goal that the network delayed by 3 s is refused: its client
+may have been told that the server is lost. A goal whose client has gone (goal_clients.py) is
+cancelled, or refused if it was not accepted yet. `cancel_callback` is not called for it: the client
+cannot receive a refusal, and everything that moves has to stop.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from dsmq_nodes.graph.actions.goal_clients import GoalClients
 from dsmq_nodes.graph.callback import Result, callback_name, called, check_takes
 from dsmq_nodes.graph.given import of_kind, subclass_of
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.time.ages import LATEST_SEC, Ages
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
@@ -135,6 +137,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._unwanted: set[bytes] = set()  # those of them that were cancelled meanwhile
         # Cancelled before they came: a request to cancel takes another way than its goal.
         self._unwanted_yet: deque[bytes] = deque(maxlen=_MOST_UNWANTED)
+        self._ages = Ages(self.action_name, node._kit.wall_clock, node.get_logger().warning)
         self._is_forgetting = False
         self._is_destroyed = False
         parts = action_parts(action_type)
@@ -152,8 +155,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
 
     # Accepting and executing goals
 
-    def _on_goal(self, request: Any) -> "Awaitable[Message]":
-        call = self._services[0].caller  # after an `await` it is another call's
+    def _on_goal(self, request: Any) -> "Awaitable[Message] | Message":
+        server = self._services[0]
+        delay_sec = self._ages.delay_ns(server.entry) * 1e-9 if server.entry is not None else 0.0
+        if delay_sec > LATEST_SEC:
+            self._node.get_logger().warning(
+                f"{self.action_name}: the network delayed a goal by {delay_sec:.1f} s: refused"
+            )
+            response: Message = self._types.send_goal.Response(accepted=False)
+            return response
+        call = server.caller  # after an `await` it is another call's
         return self._decide(request, call.client if call is not None else "")
 
     async def _decide(self, request: Any, client: str) -> "Message":

@@ -51,7 +51,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         is_standby: whether another node serves it.
         answered: how many calls were answered by a response.
         failed: how many calls were answered by an error.
-        caller: the caller of the current call.
+        caller: the caller of the current call, and `entry`: its message.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.answered = 0
         self.failed = 0
         self.caller: calls.Call | None = None
+        self.entry: Entry | None = None
         self._load = load
         self._node_name, self._link, self._logger = parts.node_name, parts.link, parts.logger
         self._dispatcher = parts.spinner.dispatcher
@@ -109,7 +110,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         """Answer the oldest call."""
         if not self._mail:
             return
-        reply = self._mail.popleft()
+        reply = self.entry = self._mail.popleft()
         try:
             call = calls.read(reply.text)
         except DsmqError as error:

@@ -28,6 +28,7 @@ from dsmq_nodes.graph.time.clock import BaseClock
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
 
+LATEST_SEC: Final = 3.0  # a command without a timeout, or a goal: who gave it may have left
 _LONGEST_TRANSIT_NS: Final = 10**9
 _WINDOW_NS: Final = 10 * 10**9  # the least value of two such windows counts
 _STEP_NS: Final = 10**8  # more than our wall clock is slewed: it was set
@@ -142,17 +143,19 @@ class Ages:
     def least_ns(self, msg: "Entry") -> int:
         """Return the least possible age of a message, in ns, whatever the publisher's clock says.
 
-        That is the time since its arrival, plus the time by which its transit was longer than the
-        shortest one of this sender in the last seconds.
+        That is the time since its arrival, and its delay before that.
         """
+        return round(self._clock.monotonic_sec() * 1e9) - msg.at + self.delay_ns(msg)
+
+    def delay_ns(self, msg: "Entry") -> int:
+        """Return how much longer its transit was than its sender's shortest one of late, in ns."""
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
-        in_log_ns = now_ns - msg.at
         self._check_our_clock(wall_ns, now_ns)
         # Clients without a name cannot be told apart, and each may have a clock of its own.
         if not msg.stamp or not msg.sender:
-            return in_log_ns
-        transit_ns = wall_ns - msg.stamp - in_log_ns
-        return in_log_ns + transit_ns - self._shortest_ns(msg, now_ns, transit_ns)
+            return 0
+        transit_ns = wall_ns - msg.stamp - (now_ns - msg.at)
+        return transit_ns - self._shortest_ns(msg, now_ns, transit_ns)
 
     def _off_ns(self, msg: "Entry", now_ns: int, transit_ns: int) -> int:
         """Return the known difference between the publisher's clock and ours, in ns."""
