@@ -34,6 +34,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC, is_
 
 logger = logging.getLogger("dsmq_nodes.gateways")
 
+VELOCITIES: Final = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
 REQUEST_LASTS_SEC: Final = 10.0
 """An older request is not carried out: its caller has got an error already, or gets one."""
 _NAP_SEC: Final = 0.05

@@ -8,11 +8,13 @@ link keeps the advertisements and repeats them.
 
 Messages from ROS are published in rclpy's thread, because a link accepts them from any thread;
 messages to ROS are published in the loop's thread. A message from ROS that was delayed on its way
-here is stamped as old, so that an `Actuator` skips a late command.
+here is stamped as old, so that an `Actuator` skips a late command. In ROS nothing does: late
+commands and goals, and messages older than their publisher's lifespan, do not go there.
 """
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,14 +27,14 @@ from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos, kept_by_all, q
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
-from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
+from dsmq_nodes.gateways.hub import VELOCITIES, Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
 from dsmq_nodes.gateways.ros2.publisher_numbers import PublisherNumbers, publisher_of
 from dsmq_nodes.gateways.ros2.ros_classes import RosImportError, ros_class
 from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_type
 from dsmq_nodes.gateways.ros2.ros_side import RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
-from dsmq_nodes.graph.time.ages import Ages
+from dsmq_nodes.graph.time.ages import LATEST_SEC, Ages
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import EndpointModel
@@ -40,6 +42,7 @@ from dsmq_nodes.topic_names import REPLY, REQUEST
 
 logger = logging.getLogger("dsmq_nodes.ros2")
 
+_COMMANDS: Final = {*VELOCITIES, "trajectory_msgs/msg/JointTrajectory"}
 _POLL_SEC: Final = 0.5
 _MISSING_SEC: Final = 3.0  # then missing names of rules are logged
 _GOAL_SEC: Final = 1e7  # the wait for a result, as long as its goal takes
@@ -278,6 +281,9 @@ class _TopicToRos:
         self._direction = f"to ROS {name}"
         self._type = ros_type(_known_type(type_name))
         self._publisher = bridge.ros.advertise(name, self._type.cls, announced, latched=latched)
+        self._ages = Ages(name, BaseClock(), logger.warning)
+        lasts_sec = LATEST_SEC if type_name in _COMMANDS and not latched else math.inf
+        self._lasts_sec = announced.lifespan_ns * 1e-9 or lasts_sec
         self._reader = bridge.hub.subscribe(
             bridge.rules.here(name),
             self._take,
@@ -290,8 +296,9 @@ class _TopicToRos:
         if entry.sender == self._bridge.hub.name:
             return
         try:
+            _check_age(self._ages, entry, self._lasts_sec)
             self._publisher.publish(self._type.object_of(entry))
-        except (ConversionError, OverwrittenError) as error:
+        except (CommandError, ConversionError, OverwrittenError) as error:
             self._bridge.skip(self._direction, error)
         else:
             self._bridge.went(self._direction)
@@ -311,6 +318,8 @@ class _ServiceFromRos:
         self._request, self._response = _of_service(type_name)
         here, hub = bridge.rules.here(name), bridge.hub
         self._client = bridge.ros.client(name, ros_class(type_name))
+        self._ages = Ages(name, BaseClock(), logger.warning)
+        self._lasts_sec = LATEST_SEC if name.endswith(ACTION_SERVICES[0]) else math.inf
         self._reader: HubReader = hub.subscribe(
             here + REQUEST,
             self._take,
@@ -330,8 +339,9 @@ class _ServiceFromRos:
             self._bridge.skip(self._direction, error)
             return
         try:
+            _check_age(self._ages, entry, self._lasts_sec)
             request = self._request.object(entry.text or "")
-        except ConversionError as error:
+        except (CommandError, ConversionError) as error:
             self._writer.publish(service_wire.write_error(call, str(error)))
             return
 
@@ -383,6 +393,12 @@ class _ServiceToRos:
     def close(self) -> None:
         """Withdraw the service in ROS."""
         self._bridge.ros.destroy(self._service)
+
+
+def _check_age(ages: Ages, entry: Entry, most_sec: float) -> None:
+    age_sec = ages.least_ns(entry) * 1e-9
+    if age_sec > most_sec:
+        raise CommandError(f"it is {age_sec:.1f} s old")
 
 
 def _of_service(type_name: str) -> tuple[RosType, RosType]:

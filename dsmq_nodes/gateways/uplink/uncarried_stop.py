@@ -7,7 +7,8 @@ stop, as a node with an `Actuator` does.
 
 from collections.abc import Iterable, Iterator
 
-from dsmq_nodes.gateways.uplink.uplink_rules import VELOCITIES, UplinkRules
+from dsmq_nodes.gateways.hub import VELOCITIES
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.messages.std import Bool
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC
+from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, VELOCITIES
 from dsmq_nodes.topic_names import ACTION, EVERY_NODES_TOPICS, REPLY, REQUEST, is_kits_own
 
 _FEEDBACK: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
@@ -27,7 +27,6 @@ _FROM_SERVER: Final = (REPLY, *_FEEDBACK, *(f"{ACTION}/{name}{REPLY}" for name i
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
 _CANCEL: Final = f"{ACTION}/cancel_goal{REQUEST}"
 _MOST_TOPICS: Final = 10_000
-VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 
 
 @dataclass(frozen=True, kw_only=True)

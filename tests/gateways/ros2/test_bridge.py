@@ -4,6 +4,7 @@ import asyncio
 import math
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,7 @@ from dsmq_nodes import (
     CancelResponse,
     Node,
     Parameter,
+    Publisher,
     QoSProfile,
 )
 from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos
@@ -31,6 +33,8 @@ from dsmq_nodes.messages import (
     String,
     TFMessage,
     TransformStamped,
+    Twist,
+    Vector3,
 )
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
@@ -157,6 +161,46 @@ def test_a_command_of_ros_that_was_delayed_moves_nothing(world: World) -> None:
     bridge.send_signal(signal.SIGCONT)
     world.until(lambda: motor.commands.subscription.late, "the late command")
     assert "late" not in motor.heard
+
+
+def test_commands_of_ours_that_were_delayed_do_not_reach_ros(world: World) -> None:
+    node, ros = world.node(lambda: Node("commander")), world.ros
+    short = QoSProfile(depth=10, lifespan=1.0)
+    topics: dict[str, Publisher[Any]] = {
+        "/to_ros/drive": node.create_publisher(Twist, "/to_ros/drive", 10),
+        "/to_ros/short": node.create_publisher(String, "/to_ros/short", short),
+        "/to_ros/said": node.create_publisher(String, "/to_ros/said", 10),
+    }
+
+    def publish(value: float) -> None:
+        for publisher in topics.values():
+            is_twist = publisher.msg_type is Twist
+            publisher.publish(
+                Twist(linear=Vector3(x=value)) if is_twist else String(data=str(value))
+            )
+
+    def heard(topic: str) -> list[float]:
+        return [
+            msg["linear"]["x"] if "linear" in msg else float(msg["data"]) for msg in ros.got[topic]
+        ]
+
+    def is_through(value: float) -> bool:
+        publish(value)
+        ros.do("graph")
+        return all(value in heard(topic) for topic in topics)
+
+    for topic, publisher in topics.items():
+        ros.do("listen", topic=topic, type=publisher.msg_type.type_name)
+    world.until(lambda: is_through(1.0), "the bridge")
+    bridge = world.bridge.process
+    bridge.send_signal(signal.SIGSTOP)
+    publish(2.0)
+    late_sec = time.monotonic() + 3.5
+    world.until(lambda: time.monotonic() > late_sec, "the delay")
+    bridge.send_signal(signal.SIGCONT)
+    world.until(lambda: is_through(3.0), "the bridge again")
+    assert [2.0 in heard(topic) for topic in topics] == [False, False, True]
+    world.bridge.wait_for("to ROS /to_ros/drive: skipped a message: it is .* s old")
 
 
 def test_a_topic_of_ours_goes_in_order_and_whole(world: World) -> None:
@@ -424,6 +468,20 @@ def test_an_action_of_ros_is_one_here(world: World, is_cancelled: bool) -> None:
     assert status == (5 if is_cancelled else 4)
     if not is_cancelled:
         assert sequence == [0, 1, 1, 2, 3, 5, 8]
+
+
+def test_a_goal_of_ours_that_was_delayed_does_not_reach_ros(world: World) -> None:
+    world.ros.do("action", name="/ros_fibonacci", type=FIBONACCI)
+    node = world.node(lambda: Node("late_client"))
+    client = ActionClient(node, Fibonacci, "/ros_fibonacci")
+    world.until(client.server_is_ready, "ROS's action")
+    world.bridge.process.send_signal(signal.SIGSTOP)
+    sent = client.send_goal_async(Fibonacci.Goal(order=5))
+    late_sec = time.monotonic() + 3.5
+    world.until(lambda: time.monotonic() > late_sec, "the delay")
+    world.bridge.process.send_signal(signal.SIGCONT)
+    world.until(sent.done, "the goal's answer")
+    assert "s old" in str(sent.exception())
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])

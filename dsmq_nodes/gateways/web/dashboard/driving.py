@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.hub import VELOCITIES
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.launch_entry import DriveEntry
 from dsmq_nodes.graph.topics.type_check import schema_text
@@ -32,7 +33,6 @@ _PERIOD_SEC: Final = 0.05
 _DRIFT: Final = 0.001  # of the page's clock against ours, at most
 _ZEROS: Final = 3
 JOINTS: Final = "sensor_msgs/msg/JointState"
-_TWISTS: Final = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
 _MOST_JOINTS: Final = 100
 
 
@@ -69,7 +69,7 @@ class Driving:
             CommandError: another client drives and `take_over` is False, or the type cannot drive.
         """
         client.check_writable()
-        if type_name not in {*_TWISTS, JOINTS}:
+        if type_name not in {*VELOCITIES, JOINTS}:
             raise CommandError(f"{topic} has the type {type_name}, which is not for driving")
         if self._client is not None and self._client is not client and not take_over:
             raise CommandError(f"{self.name} drives: wait until they let go, or take over")
@@ -92,7 +92,7 @@ class Driving:
         Raises:
             CommandError: the network began to delay the commands.
         """
-        if self.type in _TWISTS and math.isfinite(linear) and math.isfinite(angular):
+        if self.type in VELOCITIES and math.isfinite(linear) and math.isfinite(angular):
             self._command(client, self._twist(_share(linear), _share(angular)), at_sec)
 
     def command_joints(
@@ -174,7 +174,7 @@ class Driving:
         self._timer = client.hub.loop.call_later(_PERIOD_SEC, self._tick)
 
     def _publish_zero(self) -> None:
-        if self.type in _TWISTS:
+        if self.type in VELOCITIES:
             self._publish(self._twist(0.0, 0.0))
 
     def _publish(self, message: object) -> None:
