@@ -190,17 +190,20 @@ def _print_end(end: EndpointModel, what: str, machine: str, announced: Announced
     print(f"Endpoint type: {what}")
     if machine:
         print(f"Machine: {machine}")
+    print(f"Process: {end.pid}")
+    if announced != AnnouncedQoS():
+        print("QoS profile:")
     if announced.reliability in _RELIABILITY:
-        print(f"Reliability: {_RELIABILITY[announced.reliability]}")
+        print(f"  Reliability: {_RELIABILITY[announced.reliability]}")
     if announced.durability in _DURABILITY:
-        print(f"Durability: {_DURABILITY[announced.durability]}")
+        print(f"  Durability: {_DURABILITY[announced.durability]}")
     for name, duration_ns in (
         ("Deadline", announced.deadline_ns),
         ("Lifespan", announced.lifespan_ns),
     ):
         if duration_ns:
-            print(f"{name}: {duration_ns * 1e-9:g} s")
-    print(f"Process: {end.pid}\n")
+            print(f"  {name}: {duration_ns * 1e-9:g} s")
+    print()
 
 
 @app.command(

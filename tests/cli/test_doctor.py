@@ -183,8 +183,10 @@ def test_qos_that_others_are_told_is_shown_and_compared(own_place: Callable[[], 
             channel.send(wire.encode_object({"action": what, "topic": topic}))
             assert channel.receive().event in {"advertised", "subscribed"}
     said = place.here("topic", "info", "-v", "/scan")[0]
-    assert "Endpoint type: PUBLISHER\nReliability: BEST_EFFORT\nDurability: VOLATILE\n" in said
-    assert "Endpoint type: SUBSCRIPTION\nReliability: RELIABLE\nDurability: VOLATILE\n" in said
+    ends = said.split("\n\n")  # as `ros2 topic info -v` writes them, for programs that read it
+    for what, reliability in (("PUBLISHER", "BEST_EFFORT"), ("SUBSCRIPTION", "RELIABLE")):
+        profile = f"\nQoS profile:\n  Reliability: {reliability}\n  Durability: VOLATILE"
+        assert [end.endswith(profile) for end in ends if f"Endpoint type: {what}" in end] == [True]
     said, _, status = place.here("doctor", "/scan", "--wait", "1")
     assert status == 1
     assert said.startswith("ERROR   /scan: /avoider gets nothing from /lidar: it is best effort")

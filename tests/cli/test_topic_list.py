@@ -92,7 +92,7 @@ def test_verbose_info_has_what_a_publisher_promises(
 
     def shown() -> list[str]:
         output, _, _ = place.here("topic", "info", "/promised", "-v")
-        return output.splitlines()
+        return [line.strip() for line in output.splitlines()]
 
     try:
         until(lambda: "Deadline: 0.1 s" in shown(), "the deadline")
