@@ -338,7 +338,7 @@ def provoked() -> list[str]:
     answers(sharing, connected(sharing, is_neighbour=True), hello(node="/a", shm=True))
     (sharer,) = sharing.peers
     answers(sharing, sharer, {"action": "advertise", "topic": "t", "shm": True})
-    sharing.topics["t"].held_since_sec = -1.0
+    sharing.topics["t"].held_at_id, sharing.topics["t"].held_since_sec = 0, -1.0
     said.append(refused(sharing, connected(sharing, "/b"), held))
     for number in range(limits.MOST_TOPICS):
         router.topics.setdefault(f"n{number}", router.topics["/dsmq/graph"])

@@ -7,7 +7,6 @@ the puts. No subscriber has a queue of its own. A *patient* peer, such as a reco
 and catches up at intervals, which costs the broker less and the peer even less.
 """
 
-import math
 from typing import Final
 
 from dsmq_nodes.dsmq import limits, wire
@@ -31,7 +30,7 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
 
 _NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not continue"
-_HELD_SEC: Final = 0.25  # from then on a topic's puts are refused, until its ring is free
+_HELD_SEC: Final = 0.25  # from then on a topic's puts are refused, until its ring has a new record
 
 
 class Exchange:
@@ -130,12 +129,13 @@ class Exchange:
         log = topic.log
         message_id, frame = log.append(peer.name, peer.name_json, request, message, now)
         if not message_id:
-            topic.held_since_sec = min(topic.held_since_sec, now)
+            newest_id = log.ring.newest_id if log.ring is not None else 0
+            if newest_id != topic.held_at_id:  # its holder continues
+                topic.held_at_id, topic.held_since_sec = newest_id, now
             if now - topic.held_since_sec > _HELD_SEC:
                 return self.refuse(peer, topic, request, _NOT_TAKEN)
             peer.is_to_repeat = True
             return []
-        topic.held_since_sec = math.inf
         durable = self._store.durable
         latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
         if durable or request.ack is not None:

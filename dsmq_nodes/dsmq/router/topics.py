@@ -1,6 +1,5 @@
 """The state of the router: peers, topics, and the advertisements and cursors that join them."""
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -75,7 +74,8 @@ class Topic:
     messages: int = 0
     size_bytes: int = 0
     refused: int = 0
-    held_since_sec: float = math.inf  # a process has held the ring from then on: no put succeeded
+    held_at_id: int = -1  # the ring's newest id when a put last found it held by a process
+    held_since_sec: float = 0.0  # and when it first was with that id
     rate: RateMeter = field(default_factory=RateMeter)
     waits: dict["Wait", None] = field(default_factory=dict)
     maker: "ConnectedPeer | None" = None  # the peer whose account it is in
