@@ -484,7 +484,8 @@ def test_a_peer_whose_put_waits_holds_up_nobody_and_loses_nothing(
         assert not was_in_time or [each.ack for each in told] == [number, number + 1]
         assert not was_in_time or [each.event for each in told] == ["ack", "ack"]
         tool.send(wire.encode_object({"action": "put", "topic": "/t", "message": "x", "ack": 0}))
-        assert tool.receive().event == "ack"  # so the next time it is held anew
+        # With a new record in the ring, the next try's wait begins at zero.
+        assert tool.receive().event == "ack"
         return was_in_time
 
     with closing(tool), closing(honest):
