@@ -63,6 +63,11 @@ def is_hidden(name: str) -> bool:
     return name.startswith(_OWN) or "/_" in name
 
 
+def is_emergency_stop(topic: str) -> bool:
+    """Whether it is the name of an emergency stop: this machine's, or another's of a fleet."""
+    return topic.endswith(EMERGENCY_STOP_TOPIC)
+
+
 def is_call(topic: str) -> bool:
     """Whether a topic is one of those that a service or an action consists of."""
     return topic.endswith((REQUEST, REPLY)) or f"{ACTION}/" in topic

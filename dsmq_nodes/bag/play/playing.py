@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, REQUEST, is_call, is_kits_own
+from dsmq_nodes.topic_names import REQUEST, is_call, is_emergency_stop, is_kits_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Playing:
         Playing it would repeat service calls or their answers, or release an emergency stop that is
         pressed now. The emergency stop is played if `remap` names it.
         """
-        if topic.endswith(EMERGENCY_STOP_TOPIC):  # those of a fleet, too
+        if is_emergency_stop(topic):
             return topic not in self.remap
         if topic.endswith(REQUEST) and self.service_requests:
             return False

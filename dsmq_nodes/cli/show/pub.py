@@ -25,7 +25,7 @@ from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, is_kits_own
+from dsmq_nodes.topic_names import is_emergency_stop, is_kits_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def message_text(broker: str, name: str, type_name: str, values: str) -> Message
         LaunchFileError: the text is not YAML; the error says where.
         MessageError: a value does not fit; the text says which.
     """
-    if name.endswith(EMERGENCY_STOP_TOPIC.lstrip("/")) and values.strip() in {"", "{}"}:
+    if is_emergency_stop(f"/{name}") and values.strip() in {"", "{}"}:
         raise CommandError(
             f"{name}: the VALUES are missing: '{{data: true}}' presses it, '{{data: false}}' "
             "releases it"
@@ -155,7 +155,7 @@ def publish(session: Session, name: str, message: MessageText, how: Publishing) 
         _check_type(known, message.type_name)
     session.advertise(topic, message.type_name, message.schema, latched=how.latched)
     # The press of a stop is never too late.
-    session.sends_late = topic.endswith(EMERGENCY_STOP_TOPIC) and "true" in message.text
+    session.sends_late = is_emergency_stop(topic) and "true" in message.text
     has_subscriber = True
     if how.wait_for:
         _wait_for(session, topic, how.wait_for, how.longest_wait_sec)
@@ -199,7 +199,7 @@ def _has_subscriber(session: Session, topic: str) -> bool:
 
 def _subscribers(topic: TopicModel) -> list[EndpointModel]:
     """Return its subscribers, without the launcher's, which only keeps the emergency stop."""
-    is_stop = topic.name.endswith(EMERGENCY_STOP_TOPIC)
+    is_stop = is_emergency_stop(topic.name)
     return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
 
 
@@ -214,11 +214,11 @@ def _warn_of_no_subscriber(session: Session, topic: str) -> None:
     ]
     if topic in subscribed:
         return
-    consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""
+    consequence = ": this stops nothing" if is_emergency_stop(topic) else ""
     close = nearest(topic, subscribed) or ""
     hint = f"; did you mean '{close}'?" if close else ""
     text = f"nobody subscribes to {topic}{consequence}{hint}"
-    if consequence or close.endswith(EMERGENCY_STOP_TOPIC):
+    if consequence or is_emergency_stop(close):
         raise CommandError(text)
     print(f"WARNING: {text}", file=sys.stderr)
 

@@ -56,7 +56,7 @@ from dsmq_nodes.gateways.uplink.uplink_rules import (
 )
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, REPLY, REQUEST, UPLINK, is_call
+from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK, is_call, is_emergency_stop
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -185,7 +185,7 @@ class OutgoingTopics:
         if not ends:
             return None
         # A stop of `topic pub -1` may be published before the robot listens.
-        is_kept = topic.latched or topic.name.endswith(EMERGENCY_STOP_TOPIC)
+        is_kept = topic.latched or is_emergency_stop(topic.name)
         return TopicOffer(
             self._rules.name,
             "",
@@ -415,7 +415,7 @@ class OutgoingTopics:
         tell (`EmergencyStop` can).
         """
         topic, age_sec = self._hub.topic(name), time.monotonic() - at_sec
-        if not name.endswith(EMERGENCY_STOP_TOPIC) or age_sec < REQUEST_LASTS_SEC:
+        if not is_emergency_stop(name) or age_sec < REQUEST_LASTS_SEC:
             return False
         is_false = "".join((reply.text or "").split()) == '{"data":false}'
         if not is_false or (topic is not None and topic.latched):

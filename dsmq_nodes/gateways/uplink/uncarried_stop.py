@@ -11,7 +11,7 @@ from dsmq_nodes.gateways.hub import VELOCITIES
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.messages.std import Bool
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call, is_emergency_stop
 
 
 def is_stop(name: str, topic: TopicModel | None) -> bool:
@@ -19,8 +19,8 @@ def is_stop(name: str, topic: TopicModel | None) -> bool:
 
     A node that keeps a stop both subscribes to it and publishes its state.
     """
-    if topic is None or topic.type != Bool.type_name or name.endswith(EMERGENCY_STOP_TOPIC):
-        return name.endswith(EMERGENCY_STOP_TOPIC)
+    if topic is None or topic.type != Bool.type_name or is_emergency_stop(name):
+        return is_emergency_stop(name)
     keepers = {end.node for end in topic.subscribers} - {UPLINK, ""}
     return any(end.node in keepers for end in topic.publishers)
 

@@ -17,7 +17,7 @@ from dsmq_nodes.gateways.hub import REQUEST_LASTS_SEC, Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.known_types import KnownType
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.graph.time.ages import LATEST_SEC
-from dsmq_nodes.topic_names import ACTION, EMERGENCY_STOP_TOPIC, is_kits_own
+from dsmq_nodes.topic_names import ACTION, is_emergency_stop, is_kits_own
 
 MOST_SUBSCRIBED: Final = 1000
 MOST_ADVERTISED: Final = 100
@@ -119,7 +119,7 @@ class HubClient:
         Raises:
             CommandError: it would release an emergency stop that was pressed after it was sent.
         """
-        if not topic.endswith(EMERGENCY_STOP_TOPIC):
+        if not is_emergency_stop(topic):
             return self.outbox.age_sec
         if not (isinstance(values, Mapping) and values.get("data")):
             self.check_in_time(f"a release on {topic}", 0.0)

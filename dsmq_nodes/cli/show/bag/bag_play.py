@@ -18,7 +18,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.watch.keys import read_keys, single_keys
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+from dsmq_nodes.topic_names import is_emergency_stop
 
 _ANSWER_SEC: Final = 10.0
 _FASTER: Final = 1.1
@@ -62,7 +62,7 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
 
 
 def _print_skipped(player: Player) -> None:
-    if stops := sorted(name for name in player.skipped if name.endswith(EMERGENCY_STOP_TOPIC)):
+    if stops := sorted(filter(is_emergency_stop, player.skipped)):
         _print(
             f"Not played: {sum(map(player.skipped.pop, stops))} messages of {', '.join(stops)}, "
             f"which might release a stop pressed now: --remap {stops[0]}:={stops[0]} plays them"
