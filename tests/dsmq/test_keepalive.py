@@ -3,7 +3,6 @@
 import contextlib
 import select
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,8 +11,10 @@ import pytest
 
 from dsmq_nodes.dsmq import address, keepalive
 from dsmq_nodes.dsmq.broker.listener import Security, tcp_listener
-from tests.dsmq.cable import Cable, laid
+from tests.support.network import Network, network
 from tests.support.waiting import PATIENCE_SEC
+
+__all__ = ["network"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
 
@@ -73,29 +74,17 @@ def test_who_does_not_read_is_not_gone() -> None:
         assert not keepalive.silent_sec(server)
 
 
-@pytest.fixture
-def cable() -> Iterator[Cable]:
-    with contextlib.ExitStack() as stack:
-        try:
-            found = stack.enter_context(laid())
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("this system does not let us lay a cable")
-        yield found
-
-
-def test_whose_cable_is_pulled_is_gone(cable: Cable) -> None:
-    talk = "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)"
-    with socket.create_server((cable.ours, 0)) as server:
-        port = server.getsockname()[1]
-        talking = [sys.executable, "-c", f"{talk}; s.recv(1); s.recv(1)", cable.ours, str(port)]
-        with subprocess.Popen(cable.command(*talking)) as client:
-            sock, _ = server.accept()
-            with sock:
-                sock.send(b"1")
-                assert not keepalive.silent_sec(sock)
-                cable.pull()
-                sock.send(b"2")
-                until = time.monotonic() + PATIENCE_SEC
-                while keepalive.silent_sec(sock) < 0.3:
-                    assert time.monotonic() < until
-            client.kill()
+def test_whose_cable_is_pulled_is_gone(network: Network) -> None:
+    base, robot = network.host(), network.host()
+    with base.entered():
+        server = socket.create_server((base.address, 0))
+    with server, robot.entered(), socket.create_connection(server.getsockname(), PATIENCE_SEC):
+        sock, _ = server.accept()
+        with sock:
+            sock.send(b"1")
+            assert not keepalive.silent_sec(sock)
+            robot.lose(100)
+            sock.send(b"2")
+            until = time.monotonic() + PATIENCE_SEC
+            while keepalive.silent_sec(sock) < 0.3:
+                assert time.monotonic() < until

@@ -26,9 +26,9 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.messages.std import String
 from tests.bench.harness.processes import Broker
 from tests.bench.harness.row import Row
-from tests.dsmq.cable import Cable, laid
 from tests.dsmq.servers import OURS, is_locked, serving
 from tests.launcher.running import gone, launched, write_launch
+from tests.support.network import Network, why_none
 
 _PATIENCE_SEC: Final = 40.0
 _TOPIC: Final = "/bench/adversity"
@@ -147,34 +147,27 @@ def half_open(scale: Scale) -> Row:
     row = Row("a client's cable is pulled", "dropped within about 11 s, twice 5 s")
     if scale.skip_cable:
         return _not_tried(row, "it takes too long")
-    try:
-        with laid() as cable, Broker("--host", cable.ours, "--insecure") as broker:
-            row.measured, row.met = _pull(cable, broker)
-    except (OSError, subprocess.CalledProcessError) as error:
-        return _not_tried(row, f"no cable can be laid here ({error})")
+    if why := why_none():
+        return _not_tried(row, f"no network can be made here ({why})")
+    with contextlib.closing(Network()) as network:
+        row.measured, row.met = _pull(network)
     return row
 
 
-def _pull(cable: Cable, broker: Broker) -> tuple[str, bool]:
-    talk = (
-        "import sys, time; from dsmq_nodes.dsmq.client_connection import ClientConnection\n"
-        "kept = ClientConnection(sys.argv[1], int(sys.argv[2]), node='/far')\n"
-        "print('on', flush=True)\n"
-        "time.sleep(600)"
-    )
-    command = cable.command(sys.executable, "-c", talk, cable.ours, str(broker.port))
-    watch = ClientConnection(cable.ours, broker.port)
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as far, contextlib.closing(watch):
-        assert far.stdout is not None
-        far.stdout.readline()
-        watch.send(wire.encode_object({"action": "subscribe", "topic": "/dsmq/graph"}))
-        watch.socket.settimeout(_PATIENCE_SEC)
-        _wait_for_peer(watch, there=True)
-        cable.pull()
-        began_sec = time.monotonic()
-        _wait_for_peer(watch, there=False)
-        took_sec = time.monotonic() - began_sec
-        far.kill()
+def _pull(network: Network) -> tuple[str, bool]:
+    base, robot = network.host(), network.host()
+    with base.entered(), Broker("--host", base.address, "--insecure") as broker:
+        watch = ClientConnection(base.address, broker.port)
+        with robot.entered():
+            far = ClientConnection(base.address, broker.port, node="/far")
+        with contextlib.closing(watch), contextlib.closing(far):
+            watch.send(wire.encode_object({"action": "subscribe", "topic": "/dsmq/graph"}))
+            watch.socket.settimeout(_PATIENCE_SEC)
+            _wait_for_peer(watch, there=True)
+            robot.lose(100)
+            began_sec = time.monotonic()
+            _wait_for_peer(watch, there=False)
+            took_sec = time.monotonic() - began_sec
     return f"dropped after {took_sec:.1f} s", took_sec < 20
 
 
