@@ -171,6 +171,32 @@ def test_the_broker_is_gone_before_the_node_spins(
         until(lambda: "the broker is back" in caplog.text)
 
 
+def test_a_node_that_can_start_no_thread_is_made_safe_and_reconnects_when_it_can(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Robot(Node):
+        broker_timeout_sec = 0.1
+        stops = 0
+
+        def enter_safe_state(self) -> None:
+            self.stops += 1
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    robot, spun = Robot("robot"), threading.Event()
+    robot.create_timer(0.01, spun.set)
+    with spinning(robot):
+        assert spun.wait(PATIENCE_SEC)
+        with monkeypatch.context() as no_more_threads:
+            no_more_threads.setattr(threading.Thread, "start", refuse)
+            broker.kill()
+            until(lambda: robot.stops)
+        broker.start()
+        until(lambda: "the broker is back" in caplog.text)
+    assert caplog.text.count("lost the broker") == 1
+
+
 def test_a_node_ends_without_its_broker(broker: BrokerProcess) -> None:
     node = Node("a")
     publisher = node.create_publisher(Int64, "n", 10)

@@ -53,6 +53,7 @@ logger = logging.getLogger("dsmq_nodes.link")
 _CHECK_AGAIN_SEC: Final = 0.01
 # The system repeats a request to connect after 1, 2, 4, 8 s, and in the end once a minute.
 _CONNECT_AGAIN_SEC: Final = 5.0
+_NO_THREAD_SEC: Final = 0.5  # until the system may give a thread to dial in
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 # for an answer to an advertisement, so that its topic goes by shared memory
 _ANSWER_SEC: Final = 1.0
@@ -432,15 +433,24 @@ class DsmqLink:
         except RingError as error:
             logger.info("%s: without shared memory: %s", self._node, error)
 
-    def _broken(self, reason: str) -> None:
-        """Begin an outage: the connection cannot be written. The reader detects it too."""
-        self._outage.begin(f"{self._where}: {reason}", self._heartbeat.silent_sec)
+    def _broken(self, reason: str) -> bool:
+        """Begin an outage: the connection cannot be written. The reader detects it too.
+
+        Return False if nothing can dial yet.
+        """
+        return self._outage.begin(f"{self._where}: {reason}", self._heartbeat.silent_sec)
 
     def _lost(self, reason: str) -> None:
         self._drop_connection()
         if not self._outage.is_closed:
-            self._broken(reason)
+            is_dialling = self._broken(reason)
             self._report_contact("lost")
+            if not is_dialling and (loop := self._outgoing.loop) is not None:
+                loop.call_later(_NO_THREAD_SEC, self._lost_again, reason)
+
+    def _lost_again(self, reason: str) -> None:
+        if self._outgoing.stream is None:
+            self._lost(reason)
 
     def _drop_connection(self) -> None:
         self._heartbeat.end()

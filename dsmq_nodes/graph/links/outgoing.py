@@ -47,7 +47,7 @@ class Outgoing:
         where: str,
         clock: BaseClock,
         *,
-        on_broken: Callable[[str], None],
+        on_broken: Callable[[str], object],
         on_lost: Callable[[str], None],
         on_unshared: Callable[[RingError], None],
     ) -> None:

@@ -1,5 +1,6 @@
 """From the loss of a broker to the connection that replaces it."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -48,27 +49,31 @@ class Outage:
         """Whether the connection is no longer wanted."""
         return self._closed.is_set()
 
-    def begin(self, reason: str, silent_sec: float = 0.0) -> None:
+    def begin(self, reason: str, silent_sec: float = 0.0) -> bool:
         """Begin to dial, since the broker is lost; called by the first thread that detects it.
 
-        A connection that was taken and lost before `end` counts as one more try. The outage began
-        `silent_sec` ago, when the broker fell silent.
+        Return False if the system gives no thread to dial in: begin again later. A connection that
+        was taken and lost before `end` counts as one more try. The outage began `silent_sec` ago,
+        when the broker fell silent.
         """
         with self._lock:
             if self._is_dialling:
-                return
-            self._is_dialling = True
+                return True
             is_new = self._since_sec is None
             if is_new:
                 self._since_sec = self._clock.monotonic_sec() - silent_sec
                 self._refusal = ""
                 self._redial.reset()
+            with contextlib.suppress(RuntimeError, MemoryError):
+                threading.Thread(target=self._dial_again, daemon=True).start()
+                self._is_dialling = True
+            is_dialling = self._is_dialling
         if is_new:
             logger.warning(
                 "%s: lost the broker (%s): trying again, messages are dropped and counted",
                 *(self._node, reason),
             )
-        threading.Thread(target=self._dial_again, daemon=True).start()
+        return is_dialling
 
     def take(self) -> ClientConnection | None:
         """Return the new connection; None when it was taken already, or is no longer wanted."""
