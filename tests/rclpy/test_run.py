@@ -138,6 +138,13 @@ def test_a_file_imports_messages_and_its_child_processes_do(port: int, tmp_path:
     assert done.returncode == 1
 
 
+def test_a_program_has_the_variables_of_a_ros_that_is_sourced(port: int, tmp_path: Path) -> None:
+    shows = "import os; print(*(os.environ[f'ROS_{n}'] for n in ('VERSION', 'DISTRO')))"
+    write(tmp_path, {"shows.py": shows})
+    assert run(port, "shows.py", cwd=tmp_path).stdout == "2 kilted\n"
+    assert run(port, "shows.py", cwd=tmp_path, ROS_DISTRO="humble").stdout == "2 humble\n"
+
+
 def test_the_broker_ends_with_its_last_peer(port: int, tmp_path: Path) -> None:
     write(tmp_path, {"asks.py": "input()\nprint('asked')"})
     command = [sys.executable, "-c", ON_PORT, str(port), str(tmp_path / "asks.py")]

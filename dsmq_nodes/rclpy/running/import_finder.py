@@ -38,6 +38,9 @@ from dsmq_nodes.rclpy.running.interface_modules import (
 NAMES_VARIABLE: Final = "DSMQ_ROS_IMPORTS"
 """In the environment of child processes: the packages that they are provided with."""
 
+_SOURCED: Final = {"ROS_VERSION": "2", "ROS_PYTHON_VERSION": "3", "ROS_DISTRO": "kilted"}
+"""What `setup.bash` of a ROS sets: programs and launch files choose by it what they do."""
+
 
 class RosFinder(MetaPathFinder):
     """Finds the packages that this kit provides, and the interfaces of other packages."""
@@ -77,7 +80,8 @@ class LastFinder(MetaPathFinder):
 def install() -> None:
     """Provide the packages in this process, and in the Python processes that it starts.
 
-    Those processes find the kit's command line as `ros2`, where there is no other.
+    Those processes find the kit's command line as `ros2`, where there is no other. The variables
+    of a ROS that is sourced are set.
     """
     if not is_installed():
         sys.meta_path.insert(0, RosFinder())
@@ -87,6 +91,8 @@ def install() -> None:
     if folder not in others:
         os.environ["PYTHONPATH"] = os.pathsep.join((folder, *others))
     os.environ[NAMES_VARIABLE] = " ".join(sorted(provided()))
+    for name, value in _SOURCED.items():
+        os.environ.setdefault(name, value)
     if shutil.which("ros2") is None:
         os.environ["DSMQ_NODES_PYTHON"] = sys.executable
         known = os.environ.get("PATH", os.defpath)
