@@ -323,15 +323,20 @@ def test_a_program_imports_modules_of_other_packages_of_its_workspace(
                 import tools
                 from arm_helpers import ANGLE
                 from arm_things.names import NAME
+                from libwrist.names import SIDE
                 from tools.msg import Tool
                 def main():
-                    print(NAME, tools.SIZE, Tool(), ANGLE)
+                    print(NAME, tools.SIZE, Tool(), ANGLE, SIDE)
             """,
             "src/arm_things/package.xml": package_xml("arm_things"),
             "src/arm_things/setup.py": "setup(package_dir={'': 'src'})",
             "src/arm_things/src/arm_things/names.py": "NAME = 'left'",
             "src/helpers/package.xml": package_xml("helpers_py"),
             "src/helpers/arm_helpers/__init__.py": "ANGLE = 7",
+            "src/wrist/package.xml": package_xml("wrist"),
+            "src/wrist/setup.py": "setup(package_dir={'': 'src'})",
+            "src/wrist/src/libwrist/__init__.py": "",
+            "src/wrist/src/libwrist/names.py": "SIDE = 'right'",
             "src/tools/package.xml": package_xml("tools"),
             "src/tools/tools/__init__.py": "SIZE = 3",
             "src/tools/msg/Tool.msg": "int32 size\n",
@@ -339,7 +344,7 @@ def test_a_program_imports_modules_of_other_packages_of_its_workspace(
     )
     for folder in (".", "src", "src/arm"):
         done = run(port, "--quiet", "arm", "up", cwd=tmp_path / folder)
-        assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0) 7\n", "")
+        assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0) 7 right\n", "")
 
 
 def test_a_package_in_a_repository_of_its_name_with_its_modules_below_src(

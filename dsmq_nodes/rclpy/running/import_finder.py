@@ -144,6 +144,7 @@ def _modules(package: str) -> ModuleSpec | None:
 
 def _beside_packages(module: str) -> ModuleSpec | None:
     """Return a module that a package of the working tree has under another name than its own."""
-    folders = [str(each.folder) for each in PACKAGES.all.values() if each.prefix is None]
+    own = [each.folder for each in PACKAGES.all.values() if each.prefix is None]
+    folders = [str(folder / below) for folder in own for below in ("", "src")]
     found = PathFinder.find_spec(module, folders)
     return found if found is not None and found.origin is not None else None
