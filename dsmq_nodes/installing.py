@@ -19,7 +19,7 @@ _NAME: Final = "dsmq-nodes"
 
 def command(extra: str) -> str:
     """Return the command that installs an extra where this program runs."""
-    return f"{_install()} {source(extra)}"
+    return f"{install()} {source(extra)}"
 
 
 def missing(extra: str, modules: Iterable[str]) -> str:
@@ -33,7 +33,7 @@ def missing(extra: str, modules: Iterable[str]) -> str:
 
 def libraries(*names: str) -> str:
     """Return the command that installs libraries that are not in an extra."""
-    return f"{_install()} {' '.join(names)}"
+    return f"{install()} {' '.join(names)}"
 
 
 def source(extra: str = "", *, folder: Path | None = None) -> str:
@@ -84,13 +84,16 @@ def is_active() -> bool:
     return found is not None and Path(found).parent == Path(sys.executable).parent
 
 
-def _install() -> str:
-    """Return a command that installs for this interpreter."""
-    if is_active():
-        return "pip install"
+def install(*, activated: bool = False) -> str:
+    """Return a command that installs for this interpreter.
+
+    `activated`: the command will follow one that activates this environment.
+    """
     own = Path(sys.executable)
+    if is_active() or (activated and own.with_name("pip").exists()):
+        return "pip install"
     place = own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own
-    python = shlex.quote(str(place))
+    python = "python" if activated else shlex.quote(str(place))
     if util.find_spec("pip") is None and shutil.which("uv") is not None:
-        return f"uv pip install --python {python}"
+        return "uv pip install" if activated else f"uv pip install --python {python}"
     return f"{python} -m pip install"

@@ -57,7 +57,7 @@ def new(
             target = folder / _RENAMED.get(path, path).replace(_NAME, name)
             _write(target, _of_the_project(file.read_text(encoding="utf-8"), name))
     print(f"{name}/ is made: a sensor, a controller, a message, a launch file, a test. Next:")
-    print(f"  cd {name} && {_activation()}pip install -e '.[dev]'")
+    print(f"  cd {name} && {_install()} -e '.[dev]'")
     print(f"  pytest && ruff check . && dsmq-nodes launch launch/{name}.yaml")
     if deploy:
         print(
@@ -94,12 +94,12 @@ def _source(folder: Path) -> str:
     return installing.source(folder=folder.absolute()).removeprefix("-e ")
 
 
-def _activation() -> str:
-    """Return how the shell activates this environment; empty if its programs are found already."""
+def _install() -> str:
+    """Return how a shell installs into this environment; it is activated first if it is not yet."""
     activate = Path(sys.executable).with_name("activate")
     if installing.is_active() or not activate.exists():
-        return ""
-    return f". {shlex.quote(str(activate))} && "
+        return "pip install"
+    return f". {shlex.quote(str(activate))} && {installing.install(activated=True)}"
 
 
 _NAMES = "it has small letters, digits and _, begins with a letter, and is no word of Python's own"

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import util
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
-from dsmq_nodes import installing
-from dsmq_nodes.cli.new import _activation, new
+from dsmq_nodes.cli.new import new
 from tests.cli.conftest import ROOT, Done
 from tests.launcher.running import launched
 from tests.support import processes
@@ -150,17 +150,37 @@ def test_without_being_asked_it_is_not_deployed(
     assert then == "  pytest && ruff check . && dsmq-nodes launch launch/demo.yaml"
 
 
-def test_the_environment_may_be_in_a_folder_with_a_space(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("programs", "expected"),
+    [
+        (["pip"], "pip install"),
+        ([], "python -m pip install"),  # pipx shares one pip
+        ([], "uv pip install"),  # as `uv venv` makes it
+    ],
+)
+def test_what_it_says_installs_into_this_environment(
+    programs: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    activate = tmp_path / "my robot" / "activate"
-    activate.parent.mkdir()
-    activate.write_text("echo active")
-    monkeypatch.setattr(installing, "is_active", lambda: False)
-    monkeypatch.setattr(sys, "executable", str(activate.with_name("python")))
-    command = ["sh", "-c", f"{_activation()} true"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout == "active\n"
+    own, elsewhere = tmp_path / "my robot", tmp_path / "elsewhere"
+    for folder, names in ((own, ["python", *programs]), (elsewhere, ["pip", "python", "uv"])):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(f'#!/bin/sh\necho {folder.name}: {name} "$@"')
+            (folder / name).chmod(0o755)
+    (own / "activate").write_text(f"PATH='{own}':$PATH")
+    monkeypatch.setenv("PATH", f"{elsewhere}:{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    monkeypatch.setattr(util, "find_spec", lambda _: None if "uv" in expected else "pip")
+    monkeypatch.chdir(tmp_path)
+    new("demo")
+    command = capsys.readouterr().out.splitlines()[1]
+    done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True)
+    place = "elsewhere" if expected.startswith("uv") else "my robot"
+    assert done.stdout == f"{place}: {expected} -e .[dev]\n"
 
 
 def test_its_launch_file_is_right(project: Path) -> None:

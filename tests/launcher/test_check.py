@@ -2,7 +2,9 @@
 
 import os
 import re
+import sys
 import threading
+from importlib import util
 from pathlib import Path
 
 import pytest
@@ -306,10 +308,17 @@ def test_a_module_that_lies_beside_the_one_that_imports_it_is_named(tmp_path: Pa
     assert "'helper'; helper.py lies beside node.py: write `arm.helper` (" in line
 
 
-def test_a_package_in_src_has_to_be_installed(tmp_path: Path) -> None:
-    (tmp_path / "src" / "arm").mkdir(parents=True)
-    (line,) = errors(checked(tmp_path, "- {name: a, node: arm.node:Arm}\n"))
-    assert f"it lies in {tmp_path}/src: install the project, `pip install -e {tmp_path}`" in line
+def test_a_package_in_src_has_to_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "my robot"
+    (project / "src" / "arm").mkdir(parents=True)
+    # It is not the environment of the shell's pip.
+    monkeypatch.setattr(sys, "executable", "/venv/bin/python")
+    monkeypatch.setattr(util, "find_spec", lambda name: name)
+    line = why_not("arm.node:Arm", [str(project)])
+    how = f"/venv/bin/python -m pip install -e '{project}'"
+    assert f"it lies in {project}/src: install the project, `{how}`" in line
 
 
 def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -> None:

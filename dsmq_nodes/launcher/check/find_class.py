@@ -4,12 +4,14 @@ What the source does not show (a class made by a function, a module in C) is lef
 """
 
 import ast
+import shlex
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Final
 
+from dsmq_nodes import installing
 from dsmq_nodes.suggest import did_you_mean, nearest
 
 _MOST_NAMED: Final = 2  # places: the working directory, and the project's
@@ -49,7 +51,8 @@ def no_module(missing: str, places: list[str]) -> str:
     hint = "run from the project's directory, or mend the name"
     project = next((each for each in places if Path(each, "src", last).exists()), None)
     if not dot and project is not None:
-        hint = f"it lies in {project}/src: install the project, `pip install -e {project}`"
+        how = installing.libraries("-e", shlex.quote(project))
+        hint = f"it lies in {project}/src: install the project, `{how}`"
     elif close is not None:
         hint = f"did you mean {parent + dot + close!r}?"
     where = " or ".join(dict.fromkeys(places[:_MOST_NAMED]))
