@@ -50,6 +50,14 @@ def test_the_broker_listens_where_the_file_says() -> None:
     )
 
 
+def test_two_robots_of_one_launch_file_remember_a_stop_each() -> None:
+    brokers = ("port: 4000", "port: 4000", "port: 4001", "connect: robot.local:4000")
+    texts = [TEXT.replace("host: localhost, port: 4000", broker) for broker in brokers]
+    first, again, second, far = (make_plan(read(text), Path("/robot")).stop_file for text in texts)
+    assert first == again
+    assert first != second != far != first
+
+
 def test_a_plan_is_shown_as_commands_for_a_shell() -> None:
     shown = str(make_plan(read(TEXT), Path("/my robot"))).splitlines()
     assert [line.split()[0] for line in shown] == ["[broker]", "[a]", "[r1/b]"]

@@ -57,7 +57,7 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
         ),
         _another_port(composition),
         composition.broker.connect or "",
-        _stop_file(composition.file),
+        _stop_file(composition.file, composition.broker),
     )
 
 
@@ -203,10 +203,10 @@ def _log(composition: Composition, process: str) -> LogPlan:
     return LogPlan(file, int(entry.max_size * _MIB), entry.keep)
 
 
-def _stop_file(file: str) -> Path:
-    """Return the file of this launch file's emergency stop."""
-    path = resolved(Path(file))
-    which = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+def _stop_file(file: str, broker: BrokerEntry) -> Path:
+    """Return the file of the emergency stop: each broker of a launch file has one stop."""
+    graph = f"{resolved(Path(file))} {broker.connect or broker.port}"
+    which = hashlib.sha256(graph.encode()).hexdigest()[:16]
     return _state_folder(file, "emergency_stop") / which
 
 
