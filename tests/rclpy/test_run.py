@@ -537,6 +537,23 @@ def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name
     assert wrong.returncode == 1
 
 
+def test_a_class_of_a_file_imports_what_the_file_itself_would(port: int, tmp_path: Path) -> None:
+    own = "from my_robot.helper import X\n"
+    write(
+        tmp_path,
+        {
+            "ws/my_robot/package.xml": package_xml("my_robot"),
+            "ws/my_robot/my_robot/__init__.py": "",
+            "ws/my_robot/my_robot/helper.py": "X = 1\n",
+            "ws/my_robot/my_robot/nodes.py": own + "from helper import X\n" + NODE_CLASSES,
+        },
+    )
+    link = tmp_path / "link.py"
+    link.symlink_to(tmp_path / "ws/my_robot/my_robot/nodes.py")
+    done = run(port, "--quiet", f"{link}:Ours")
+    assert done.stdout == "/ours /chatter 1\n", done.stderr
+
+
 FAULTY = """\
 import dsmq_nodes
 

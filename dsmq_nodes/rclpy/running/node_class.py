@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import dsmq_nodes
@@ -16,7 +15,7 @@ from dsmq_nodes.rclpy.interfaces.message_class import snake_case
 from dsmq_nodes.suggest import did_you_mean
 
 
-def run_class(target: str, words: list[str]) -> None:
+def run_class(module: str, name: str, argv: list[str]) -> None:
     """Make a node of a class and spin it until Ctrl-C.
 
     Its remappings and parameters are read from `--ros-args`, as `ros2 run` has them.
@@ -25,21 +24,17 @@ def run_class(target: str, words: list[str]) -> None:
         CommandError: there is no such class.
         SystemExit: with status 1 after an exception in a node of this kit.
     """
-    cls = _class(target)
+    cls = _class(module, name)
     if issubclass(cls, dsmq_nodes.Node):
-        _set_environment(cls, parse(words))
-        sys.argv = [target, *without_ros_args(words)]
+        _set_environment(cls, parse(argv[1:]))
+        sys.argv = [argv[0], *without_ros_args(argv[1:])]
         dsmq_nodes.run(cls)
         return
-    sys.argv = [target, *words]
+    sys.argv = argv
     _spin(cls)
 
 
-def _class(target: str) -> type[Any]:
-    module, _, name = target.partition(":")
-    if module.endswith(".py"):  # a file, as `run` takes one without a class
-        sys.path.insert(0, str(Path(module).parent))
-        module = Path(module).stem
+def _class(module: str, name: str) -> type[Any]:
     try:
         found = import_for_class(module)
     except ModuleNotFoundError as error:

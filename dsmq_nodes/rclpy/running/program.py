@@ -161,14 +161,20 @@ def _found(request: RunRequest) -> Callable[[], int]:
 
 def _run_file(path: Path, words: list[str]) -> int:
     sys.argv = [str(path), *words]
+    path = _search_from(path)
+    _check(path, runpy.run_path(str(path), run_name="__main__"))
+    return 0
+
+
+def _search_from(path: Path) -> Path:
+    """Let a file find the modules and packages around it; return its path without links."""
     path = path.resolve()
     PACKAGES.program = path
     sys.path.insert(0, str(path.parent))
     around = package_around(path)
     if around is not None:  # a file of a package imports that package, without an installation
         sys.path.insert(1, str(around.folder))
-    _check(path, runpy.run_path(str(path), run_name="__main__"))
-    return 0
+    return path
 
 
 def _check(path: Path, ran: Mapping[str, Any]) -> None:
@@ -240,7 +246,10 @@ def _names(package: RosPackage) -> str:
 
 def _run_class(target: str, words: list[str]) -> int:
     node_class = import_module("dsmq_nodes.rclpy.running.node_class")  # 100 ms, for this alone
-    node_class.run_class(target, words)
+    module, _, name = target.partition(":")
+    if module.endswith(".py"):
+        module = _search_from(Path(module)).stem
+    node_class.run_class(module, name, [target, *words])
     return 0
 
 
