@@ -426,6 +426,19 @@ def test_paused_it_waits_and_steps(
     assert listener.values(10) == list(range(10))
 
 
+def test_what_came_due_while_the_player_stood_still_is_not_played_at_once(
+    numbers: Numbers, session: Session, now: Now
+) -> None:
+    waits_sec: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits_sec.append(seconds)
+        now.sec += seconds + (60.0 if len(waits_sec) == 5 else 0.0)
+
+    Player(Bag(numbers(20)), session, Playing(), wait).play()
+    assert sum(waits_sec) == pytest.approx(1.9)
+
+
 def test_renamed_with_its_type_and_latched(
     tmp_path: Path, session: Session, ear: Callable[..., Ear], broker: BrokerProcess
 ) -> None:

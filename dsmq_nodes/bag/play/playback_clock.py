@@ -1,7 +1,8 @@
 """Computes when a recorded message is due.
 
 Due times are absolute: a late message does not delay the next one. Recorded time does not pass
-during a pause, and continues at its current value after a change of rate.
+during a pause, nor while the player stands still, as after Ctrl-Z: a robot would get the commands
+of that time at once. It continues at its current value after a change of rate.
 """
 
 import time

@@ -33,6 +33,7 @@ _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
 _LONGEST_SEC: Final = 2e10  # longer than any file; stands for "inf"
 _SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
+_STOOD_STILL_SEC: Final = 1.0  # so late comes no message of a player that runs
 
 
 class Player:
@@ -179,6 +180,7 @@ class Player:
             if not has_begun:  # not earlier: decompressing the first takes time
                 has_begun = True
                 self.pace.set(self.start_ns)
+                self.at_ns = self.start_ns
             channel = self._channels.get(record.channel)
             if channel is not None:
                 self._until_due(record.log_time_ns)
@@ -233,6 +235,8 @@ class Player:
                 self._wait(_PAUSE_TURN_SEC)
                 continue
             now_sec, due_sec = time.monotonic(), pace.due_sec(recorded_ns)
+            if pace.rate and now_sec - due_sec > _STOOD_STILL_SEC:
+                pace.set(max(recorded_ns, self.at_ns))
             if self._playing.clock_hz:
                 due_sec = min(due_sec, self._publish_clock(now_sec, recorded_ns))
             if now_sec >= due_sec:
