@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from dsmq_nodes.testing import BrokerProcess
 from tests.support import byte_code, leftovers, processes
@@ -18,11 +18,13 @@ from tests.support.fast import Fast, pytest_addoption
 
 __all__ = ["pytest_addoption"]
 
-# A machine that is busy with something else is no failure: no deadline in any profile.
+# A machine that is busy with something else is no failure: no profile has a deadline, or expects
+# values to be made quickly.
 # The gate's examples are the same each time, so many of them find nothing new there; `.ci/sanitize`
 # tries other ones for as long as it is given.
-settings.register_profile("dev", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, print_blob=True)
+_usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _usual)
+settings.register_profile("ci", _usual, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # What the shell of a user may have set for the product and for what it stands on.

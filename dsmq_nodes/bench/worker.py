@@ -17,6 +17,7 @@ from dsmq_nodes.dsmq.broker.serve import Options, run
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import spin
+from dsmq_nodes.launcher.prctl import signal_when_parent_ends
 from dsmq_nodes.messages.base import Message
 
 _DEPTH: Final = 1_000_000  # of a flood nothing is to be skipped for lack of depth
@@ -73,6 +74,7 @@ _ROLES: Final = {"publisher": publish, "subscriber": subscribe, "broker": serve}
 
 def main() -> None:
     """Run the role that the command line names."""
+    signal_when_parent_ends(signal.SIGTERM, os.getppid())  # in the middle of an order, too
     given = json.loads(sys.argv[1])
     try:
         _ROLES[given["role"]](given)

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from dsmq_nodes.bench.measuring import WARM
+from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place
 from tests.launcher.running import gone
 from tests.support.waiting import PATIENCE_SEC
@@ -74,6 +77,21 @@ def test_however_it_ends_nothing_is_left(place: Place, number: signal.Signals) -
     assert bench.wait() == (0 if number == signal.SIGINT else -number)
     assert gone(pids, PATIENCE_SEC)
     assert bench.errors == []
+
+
+def test_killed_while_it_publishes_nothing_is_left(place: Place) -> None:
+    bench = place.start(
+        "bench", "--broker", place.broker, "--kind", "text", "--way", "tcp", "--count", "1000000"
+    )
+    process = psutil.Process(bench.process.pid)
+    topic = f"/bench_{process.pid}/text_tcp"
+    with Session(parse_address(place.broker)) as session:
+        session.subscribe(topic)
+        for _ in range(WARM + 1):
+            assert session.next_message([topic], PATIENCE_SEC) is not None
+    children = {each.pid for each in process.children()}
+    process.kill()
+    assert gone(children, PATIENCE_SEC)
 
 
 def test_a_kind_there_is_not_is_told_which_there_is(nowhere: Place) -> None:

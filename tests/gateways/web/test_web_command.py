@@ -13,6 +13,7 @@ import pytest
 
 from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.web.dashboard import recordings as record_button
 from dsmq_nodes.gateways.web.dashboard.recordings import Recordings
 from dsmq_nodes.testing import BrokerProcess
 from tests.support.processes import ROOT, run
@@ -125,6 +126,21 @@ def test_one_recording_at_a_time_and_its_end_is_told(broker: BrokerProcess, tmp_
         assert repaired.path.is_file()
         with pytest.raises(CommandError, match="nothing is being recorded"):
             await recordings.stop()
+
+    asyncio.run(record())
+
+
+def test_a_recording_that_does_not_begin_in_time_is_ended_and_told(
+    broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_button, "_BEGIN_SEC", 0.0)
+
+    async def record() -> None:
+        button = Recordings(broker.address, tmp_path, pytest.fail)
+        with pytest.raises(CommandError, match="has not begun within 0 s"):
+            await button.start()
+        assert not button.name
+        assert not any(str(tmp_path) in str(each.cmdline()) for each in psutil.Process().children())
 
     asyncio.run(record())
 

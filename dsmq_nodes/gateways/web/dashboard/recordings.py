@@ -5,7 +5,6 @@ pages can download them.
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -22,7 +21,7 @@ from dsmq_nodes.printable import one_line
 logger = logging.getLogger("dsmq_nodes.web")
 
 FOLDER: Final = "recordings"
-_BEGIN_SEC: Final = 10.0  # the wait for its file
+_BEGIN_SEC: Final = 60.0  # the wait for its file: a busy machine starts Python slowly
 _POLL_SEC: Final = 0.05
 _END_SEC: Final = 20.0
 _LONGEST_WHY: Final = 400
@@ -77,10 +76,17 @@ class Recordings:
             self.name = ""
             raise CommandError(f"cannot record into {self.folder}: {error.strerror}") from None
         self._ending = asyncio.create_task(self._ended(process))
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_BEGIN_SEC):
                 while process.returncode is None and not (self.folder / name).is_file():
                     await asyncio.sleep(_POLL_SEC)
+        except TimeoutError:
+            process.kill()
+            await self._ending
+            raise CommandError(
+                f"the recording has not begun within {_BEGIN_SEC:g} s: is the machine overloaded, "
+                f"or {self.folder} on a disk that hangs?"
+            ) from None
         if process.returncode is not None:
             raise CommandError(f"the recording failed: {await self._ending}")
         self._is_wanted = True
