@@ -1,11 +1,16 @@
 """`dsmq-nodes check`; what it finds is tested in tests/launcher."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Place
+from tests.cli.conftest import ROOT, Place
+from tests.support.waiting import PATIENCE_SEC, until
 
 TALKER = """\
 args: {text: hello}
@@ -83,3 +88,31 @@ def test_a_launch_file_of_ros_is_told_where_it_is_checked(nowhere: Place, tmp_pa
     done = nowhere.run("check", str(file))
     assert done.returncode == 1
     assert f"`dsmq-nodes launch --dry-run {file}` shows its plan or its mistakes" in done.stderr
+
+
+BEGINS = """\
+import pathlib, sys
+if sys.orig_argv[-1].endswith(".examine"):
+    pathlib.Path(__file__).with_name("has_begun").touch()
+    sys.stdin.read()
+"""
+
+
+def test_ctrl_c_while_the_process_that_examines_begins_is_no_traceback(
+    tmp_path: Path, file: Path
+) -> None:
+    file.write_text(TALKER)
+    (tmp_path / "sitecustomize.py").write_text(BEGINS)
+    with subprocess.Popen(
+        [sys.executable, "-m", "dsmq_nodes", "check", str(file)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as check:
+        until((tmp_path / "has_begun").exists)
+        os.killpg(check.pid, signal.SIGINT)  # as a terminal does
+        assert check.communicate(timeout=PATIENCE_SEC)[0] == ""
+    assert check.returncode == 0

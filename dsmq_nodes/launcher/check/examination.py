@@ -124,7 +124,13 @@ class Examiner:
 def _start(mark: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "dsmq_nodes.launcher.check.examine"]
     env = os.environ | {MARK: mark}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=env,
+        start_new_session=True,  # Ctrl-C is for the parent
+    )
 
 
 def _read(process: "subprocess.Popen[bytes]", lines: "queue.Queue[bytes]") -> None:
