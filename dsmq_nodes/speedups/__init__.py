@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Raised with every change of the compiled part's arguments or results; also in `speedups.h`.
-_VERSION: Final = 18
+_VERSION: Final = 19
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 

@@ -28,7 +28,7 @@ struct Appender {
     Mapped map;
     int64_t now_ns, look_again_ns, alone;  // the last: appends since another writer's
     int is_ordered;
-    static constexpr int GIVEN = 12, HELD = 12;
+    static constexpr int HELD = 12;
     PyObject **references() { return &slow; }
 };
 
@@ -105,13 +105,13 @@ bool put(Appender *self, const Buffer &text, int64_t seq) {
     const uint64_t size = (sizeof(Record) + names + length + 7) & ~UINT64_C(7), offset = start % map.capacity;
     if (offset + size + MARK_BYTES > extent || extent > map.capacity || offset % 8) return false;
     const int64_t stamp_ns = wall_ns();
-    if (stamp_ns < 0 || !set_number(self->writer, NAME(_last_id), id)) return false;
+    const uint64_t check = self->is_ordered ? 0 : checksum(id, text.bytes, length);
+    if (stamp_ns < 0 || PyErr_Occurred() || !set_number(self->writer, NAME(_last_id), id)) return false;
     if (!set_number(self->writer, NAME(_end), start + size)) return false;
     map.store(RESERVE, start + size);
     __atomic_thread_fence(__ATOMIC_RELEASE);  // before the record
-    Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(self->now_ns),
-                     static_cast<uint64_t>(seq), 0, length << 32, static_cast<uint32_t>(names), 0};
-    if (!self->is_ordered) record.check = checksum(id, text.bytes, length);
+    const Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(self->now_ns),
+                           static_cast<uint64_t>(seq), check, length << 32, static_cast<uint32_t>(names), 0};
     char *to = map.bytes + DATA + offset;
     memcpy(to, &record, sizeof record);
     memcpy(to + sizeof record, PyBytes_AS_STRING(self->names), names);
@@ -188,7 +188,7 @@ PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
-    PyObject *given[Appender::GIVEN], *memory;
+    PyObject *given[Appender::HELD], *memory;
     int file, is_ordered;
     if (!PyArg_ParseTuple(args, "OOOOOOO!OOO!O!OOip", &given[0], &given[1], &given[2], &given[3], &given[4],
                           &given[5], &PySet_Type, &given[6], &given[7], &given[8], &PyBytes_Type, &given[9],

@@ -52,7 +52,7 @@ bool install() {
 
 }  // namespace
 
-// outlive_cuts(memory) -> its address, for `forget`
+// outlive_cuts(memory) -> a number for `forget_cuts`
 PyObject *seam::outlive_cuts(PyObject *, PyObject *memory) {
     Py_buffer view;
     if (PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE) < 0) return nullptr;
@@ -70,14 +70,12 @@ PyObject *seam::outlive_cuts(PyObject *, PyObject *memory) {
         __atomic_store_n(&areas, area, __ATOMIC_RELEASE);
     }
     if (!install()) return PyErr_SetFromErrno(PyExc_OSError);
-    return PyLong_FromVoidPtr(begin);
+    return PyLong_FromVoidPtr(area);
 }
 
-// forget_cuts(address): it is no longer mapped
-PyObject *seam::forget_cuts(PyObject *, PyObject *address) {
-    void *const begin = PyLong_AsVoidPtr(address);
-    if (!begin && PyErr_Occurred()) return nullptr;
-    for (Area *area = areas; area; area = area->next)
-        if (area->begin == begin) __atomic_store_n(&area->begin, nullptr, __ATOMIC_RELEASE);
-    Py_RETURN_NONE;
+// forget_cuts(number): it is no longer mapped
+PyObject *seam::forget_cuts(PyObject *, PyObject *number) {
+    auto *const area = static_cast<Area *>(PyLong_AsVoidPtr(number));
+    if (area) __atomic_store_n(&area->begin, nullptr, __ATOMIC_RELEASE);
+    return PyErr_Occurred() ? nullptr : Py_NewRef(Py_None);
 }

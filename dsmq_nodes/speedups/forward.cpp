@@ -8,16 +8,12 @@
 #include "frames.h"
 #include "ring.h"
 
-#include <poll.h>
-
 namespace {
 
 using namespace ring;
 
 constexpr size_t MOST_READERS_AT_ONCE = 32;
-constexpr Py_ssize_t MOST_UNCOMMITTED = 500;  // as in broker/schedule.py
 constexpr int64_t FLOOD_NS = 200000;
-constexpr int MOST_LISTENERS = 4;
 
 struct Ends {  // of one peer's connection
     PyObject *read, *connection, *peer, *broker;
@@ -61,7 +57,7 @@ struct Way {
 };
 
 struct Reader {
-    PyObject *cursor, *connection;  // borrowed: nothing runs before it is served, or held
+    Ref cursor, connection;
     int descriptor;
 };
 
@@ -80,7 +76,9 @@ bool find_readers(PyObject *cursors, PyObject *connections, int64_t end_id, Read
         if (!is_false(connection, NAME(is_closing)) || !is_false(connection, NAME(is_deaf))) return false;
         const int64_t descriptor = number_of(connection, NAME(descriptor));
         if (descriptor < 0) return false;
-        found[count++] = {cursor, connection, static_cast<int>(descriptor)};
+        Reader &reader = found[count++];
+        reader.cursor = Py_NewRef(cursor), reader.connection = Py_NewRef(connection);
+        reader.descriptor = static_cast<int>(descriptor);
     }
     return !PyErr_Occurred();
 }
@@ -98,16 +96,14 @@ PyObject *push_of(const Put &put, PyObject *log, PyObject *peer, int64_t id, int
     return is_whole ? PyBytes_FromStringAndSize(frame.bytes, frame.size) : nullptr;
 }
 
-// As `StoredLog.append` and what `Exchange.append` counts.
-bool append(const Ends &ends, const Way &way, PyObject *name, PyObject *store, int64_t id, PyObject *frame, double now_sec) {
-    const Ref pending(NAME(_pending).of(store)), publications(NAME(publications).of(ends.peer));
-    const Ref row(Py_BuildValue("OLOd", way.stored.held, static_cast<long long>(id), frame, now_sec));
-    if (!pending || !publications || !row || !PyList_Check(pending.held) || PyList_Append(pending, row) < 0) return false;
-    if (!set_number(way.stored, NAME(last_id), id) || !add(store, NAME(last_seq), 1)) return false;
+// As `SharedLog.append`, and what `Exchange.append` counts.
+bool append(const Ends &ends, const Way &way, PyObject *name, PyObject *store, PyObject *frame, PyObject *now) {
+    const Ref id(PyObject_CallMethodObjArgs(store, NAME(append), way.stored.held, frame, now, nullptr));
+    const Ref publications(id ? NAME(publications).of(ends.peer) : nullptr);
+    if (!publications) return false;
     PyObject *publication = PyDict_GetItemWithError(publications, name);
-    if (publication && !add(publication, NAME(messages), 1)) return false;
-    if (PyErr_Occurred() || !add(way.topic, NAME(messages), 1)) return false;
-    return add(way.topic, NAME(size_bytes), PyBytes_GET_SIZE(frame));
+    if (PyErr_Occurred() || (publication && !add(publication, NAME(messages), 1))) return false;
+    return add(way.topic, NAME(messages), 1) && add(way.topic, NAME(size_bytes), PyBytes_GET_SIZE(frame));
 }
 
 bool serve(const Ends &ends, const Reader &reader, PyObject *frame, int64_t id) {
@@ -117,15 +113,8 @@ bool serve(const Ends &ends, const Reader &reader, PyObject *frame, int64_t id) 
     const ssize_t sent = send(reader.descriptor, PyBytes_AS_STRING(frame), size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent == size) return true;
     const bool is_full = sent >= 0 || errno == EAGAIN || errno == EWOULDBLOCK;
-    return Ref(PyObject_CallMethod(ends.broker, "_sent_in_part", "OOnO", reader.connection, frame, sent < 0 ? 0 : sent,
-                                   is_full ? Py_False : Py_True));
-}
-
-bool plan_commit(PyObject *broker, PyObject *store) {
-    const Ref schedule(NAME(_schedule).of(broker)), pending(NAME(_pending).of(store));
-    if (!schedule || !pending) return false;
-    if (!is_none(schedule, NAME(_commit)) && PyObject_Size(pending) < MOST_UNCOMMITTED) return true;
-    return Ref(PyObject_CallMethodNoArgs(schedule, NAME(plan)));
+    return Ref(PyObject_CallMethod(ends.broker, "_sent_in_part", "OOnO", reader.connection.held, frame,
+                                   sent < 0 ? 0 : sent, is_full ? Py_False : Py_True));
 }
 
 bool forward_put(const Ends &ends, Put &put) {
@@ -147,25 +136,18 @@ bool forward_put(const Ends &ends, Put &put) {
     if (!find_readers(cursors, connections, end_id, readers, count)) return false;
     const Ref frame(push_of(put, way.log, ends.peer, end_id + 1, now_ns)), now(PyFloat_FromDouble(now_ns * 1e-9));
     if (!frame || !now || !NAME(_last_heard_sec).set(ends.broker, now)) return false;
-    if (!append(ends, way, name, store, end_id + 1, frame, now_ns * 1e-9)) return false;
-    for (size_t i = 0; i < count; i++) Py_INCREF(readers[i].cursor), Py_INCREF(readers[i].connection);
-    bool is_served = true;
-    for (size_t i = 0; i < count; i++) {
-        is_served = is_served && serve(ends, readers[i], frame, end_id + 1);
-        Py_DECREF(readers[i].cursor), Py_DECREF(readers[i].connection);
-    }
-    return is_served && plan_commit(ends.broker, store);
+    if (!append(ends, way, name, store, frame, now)) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!serve(ends, readers[i], frame, end_id + 1)) return false;
+    const Ref schedule(NAME(_schedule).of(ends.broker));  // a commit that is planned comes within 20 ms
+    return schedule && (!is_none(schedule, NAME(_commit)) || Ref(PyObject_CallMethodNoArgs(schedule, NAME(plan))));
 }
 
 // Whether a peer waits to be accepted; each is to get what is put from then on.
 bool has_arrivals(PyObject *broker) {
-    const Ref files(NAME(_listening).of(broker));
-    if (!files || !PyTuple_Check(files.held) || PyTuple_GET_SIZE(files.held) > MOST_LISTENERS) return true;
-    pollfd polled[MOST_LISTENERS];
-    const Py_ssize_t count = PyTuple_GET_SIZE(files.held);
-    for (Py_ssize_t i = 0; i < count; i++)
-        polled[i] = {static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(files.held, i))), POLLIN, 0};
-    return poll(polled, count, 0) != 0;
+    const Ref acceptor(NAME(acceptor).of(broker)), now(PyLong_FromLong(0));
+    const Ref found(acceptor && now ? PyObject_CallMethodOneArg(acceptor, NAME(arrivals), now) : nullptr);
+    return !found || PyObject_Size(found) != 0;
 }
 
 // Whether the last wake was a moment ago: Python then takes what has come meanwhile as one, and its readers too.

@@ -29,18 +29,14 @@ bool Mapped::is_whole(int64_t now_ns) {
     return lseek(file, 0, SEEK_END) >= view.len;
 }
 
-uint64_t checksum(uint64_t id, const char *text, size_t length) {  // zlib's crc32, begun with the id
-    static uint32_t table[256];
-    if (!table[1]) {
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t c = i;
-            for (int bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
-            table[i] = c;
-        }
-    }
-    uint32_t crc = ~static_cast<uint32_t>(id);
-    for (size_t i = 0; i < length; i++) crc = table[(crc ^ text[i]) & 255] ^ (crc >> 8);
-    return static_cast<uint32_t>(~crc) ? static_cast<uint32_t>(~crc) : 1;
+uint64_t checksum(uint64_t id, const char *text, size_t length) {
+    static PyObject *zlib = PyImport_ImportModule("zlib");
+    static PyObject *crc32 = zlib ? PyObject_GetAttrString(zlib, "crc32") : nullptr;
+    const Ref bytes(PyBytes_FromStringAndSize(text, length)), begin(PyLong_FromUnsignedLong(id & UINT32_MAX));
+    const Ref crc(crc32 && bytes && begin ? PyObject_CallFunctionObjArgs(crc32, bytes.held, begin.held, nullptr) : nullptr);
+    if (!crc) return 0;
+    const unsigned long found = PyLong_AsUnsignedLong(crc);
+    return found ? found : 1;
 }
 
 static int64_t ns_of(clockid_t clock) {

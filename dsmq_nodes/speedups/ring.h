@@ -36,7 +36,7 @@ struct Mapped {
     bool is_whole(int64_t now_ns);
 };
 
-// What `Appender` and `Taker` share: they hold references, of which GIVEN are what their maker gave, and a ring.
+// What `Appender` and `Taker` share: they hold what their maker gave, and a ring.
 template <class Seam>
 struct SeamType {
     static Seam *of(PyObject *object) { return reinterpret_cast<Seam *>(object); }
@@ -44,7 +44,7 @@ struct SeamType {
     static Seam *make(PyTypeObject *type, PyObject *const *given, PyObject *memory, int file) {
         PyObject *made = type->tp_alloc(type, 0);
         if (!made) return nullptr;
-        for (int i = 0; i < Seam::GIVEN; i++) of(made)->references()[i] = Py_NewRef(given[i]);
+        for (int i = 0; i < Seam::HELD; i++) of(made)->references()[i] = Py_NewRef(given[i]);
         if (memory != Py_None && !of(made)->map.map(memory, file)) Py_CLEAR(made);
         return of(made);
     }
@@ -69,7 +69,7 @@ struct SeamType {
     }
 };
 
-uint64_t checksum(uint64_t id, const char *text, size_t length);
+uint64_t checksum(uint64_t id, const char *text, size_t length);  // as in dsmq/ring/record.py; 0 with an exception set
 int64_t monotonic_ns();
 int64_t wall_ns();  // as `BaseClock.now_ns`; -1 with an exception set
 

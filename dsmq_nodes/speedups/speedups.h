@@ -9,16 +9,21 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 18;
+constexpr long SPEEDUPS_VERSION = 19;
 
 // What has become of a message: ODD is "not for us", or an exception.
 enum Step { ODD, DONE, EMPTY, STOP };
 
 struct Ref {  // owns a reference
-    PyObject *held;
+    PyObject *held = nullptr;
+    Ref() = default;
     explicit Ref(PyObject *object) : held(object) {}
     Ref(const Ref &) = delete;
     Ref &operator=(const Ref &) = delete;
+    PyObject *operator=(PyObject *object) {
+        Py_XSETREF(held, object);
+        return held;
+    }
     ~Ref() { Py_XDECREF(held); }
     operator PyObject *() const { return held; }
     PyObject *release() {
@@ -89,7 +94,7 @@ PyObject *receive(PyObject *, PyObject *const *args, Py_ssize_t count);
 PyObject *forward(PyObject *, PyObject *const *args, Py_ssize_t count);
 PyObject *wait(PyObject *, PyObject *const *args, Py_ssize_t count);
 PyObject *outlive_cuts(PyObject *, PyObject *memory);
-PyObject *forget_cuts(PyObject *, PyObject *address);
+PyObject *forget_cuts(PyObject *, PyObject *number);
 // What a function of them gives back: None, or where it is not done, that of `python`.
 inline PyObject *answer(bool is_done, PyObject *python, PyObject *argument) {
     if (PyErr_Occurred()) return nullptr;

@@ -31,39 +31,25 @@ struct Taker {
     PyObject *ring_reader, *names, *cursor, *publishers, *subscription, *mail, *latency;
     PyObject *buckets, *watchdogs, *dispatcher, *held, *busy, *load, *callback, *callback_name, *info;
     PyObject *has_expired, *entry;
-    PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     uint64_t seat;
     int64_t since_ns;
-    static constexpr int GIVEN = 18, HELD = 20;
+    static constexpr int HELD = 18;
     PyObject **references() { return &ring_reader; }
 };
 
 struct Found {  // a usual record; its text is in a buffer
     Record record;
     uint64_t next;  // where the record after it begins
-    PyObject *publisher;  // borrowed
+    Ref sender, publisher;
 };
 
-bool is_last(const Taker *self, const char *name, size_t length) {
-    return self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
-           !memcmp(PyBytes_AS_STRING(self->name), name, length);
-}
-
-bool remember(Taker *self, PyObject *name, PyObject *sender) {
-    Py_XSETREF(self->name, Py_NewRef(name));
-    Py_XSETREF(self->sender, Py_NewRef(sender));
-    return true;
-}
-
-// Whether the sender of the record is known; else Python learns it, or refuses it.
-bool know(Taker *self, const char *name, size_t length) {
-    if (is_last(self, name, length)) return true;
+// The sender of a record without a large field; nullptr: Python learns it, or refuses it.
+PyObject *sender_of(Taker *self, const char *name, size_t length) {
     const Ref bytes(PyBytes_FromStringAndSize(name, length));
     PyObject *known = bytes ? PyDict_GetItemWithError(self->names, bytes) : nullptr;  // (sender, field)
-    if (!known || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) != 2) return false;
-    PyObject *field = PyTuple_GET_ITEM(known, 1);
-    return PyUnicode_Check(field) && !PyUnicode_GET_LENGTH(field) && remember(self, bytes, PyTuple_GET_ITEM(known, 0));
+    const bool is_known = known && PyTuple_CheckExact(known) && PyTuple_GET_SIZE(known) == 2;
+    return is_known && PyObject_Size(PyTuple_GET_ITEM(known, 1)) == 0 ? Py_NewRef(PyTuple_GET_ITEM(known, 0)) : nullptr;
 }
 
 // As `RingReader._copy_at`: the record after the last one.
@@ -88,7 +74,7 @@ bool copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
     if (map.load(RESERVE) > last) return false;
     if (record.check && record.check != checksum(id, text.bytes + record.names, length)) return false;
     found.next = start + ((sizeof record + record.names + length + 7) & ~UINT64_C(7));
-    return know(self, text.bytes, record.names);
+    return found.sender = sender_of(self, text.bytes, record.names);
 }
 
 // Whether the record is the cursor's next one, and nothing was skipped before it.
@@ -100,7 +86,7 @@ bool is_next(Taker *self, const Record &record) {
 // As `Losses.before`: nothing is missing before the record.
 bool follows(Taker *self, Found &found) {
     const int64_t seq = found.record.seq;
-    found.publisher = seq ? PyDict_GetItemWithError(self->publishers, self->sender) : nullptr;
+    found.publisher = seq ? Py_XNewRef(PyDict_GetItemWithError(self->publishers, found.sender)) : nullptr;
     return found.publisher && number_of(found.publisher, NAME(number)) + 1 == seq;
 }
 
@@ -168,7 +154,7 @@ bool is_over(PyObject *dispatcher) { return !is_attribute(dispatcher, NAME(is_ov
 PyObject *result_of(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
     if (self->info == Py_None) return PyObject_CallOneArg(self->callback, message);
     const Record &record = found.record;
-    const Ref info(PyObject_CallFunction(self->info, "OKKKLK", self->sender, record.id, record.seq, record.stamp,
+    const Ref info(PyObject_CallFunction(self->info, "OKKKLK", found.sender.held, record.id, record.seq, record.stamp,
                                          static_cast<long long>(now_ns), record.at));
     return info ? PyObject_CallFunctionObjArgs(self->callback, message, info.held, nullptr) : nullptr;
 }
@@ -190,7 +176,7 @@ Step deliver(Taker *self, const Found &found, PyObject *message, int64_t now_ns)
     if (self->has_expired != Py_None) {
         const Record &record = found.record;
         const Ref entry(PyObject_CallFunction(self->entry, "KKKLOy", record.id, record.seq, record.stamp,
-                                              static_cast<long long>(record.at), self->sender, ""));
+                                              static_cast<long long>(record.at), found.sender.held, ""));
         const Ref expired(entry ? PyObject_CallOneArg(self->has_expired, entry) : nullptr);
         if (!expired || expired == Py_True) return !expired || is_over(self->dispatcher) ? STOP : DONE;
     }
@@ -210,7 +196,6 @@ PyObject *message_of(Taker *self, const char *text, size_t length) {
 // A usual record, whose text this is, to the callback; before that its source is passed, which may fail with an exception.
 template <class PassSource>
 Step give(Taker *self, const Found &found, const char *text, size_t length, PassSource pass_source) {
-    const Ref publisher(Py_NewRef(found.publisher));
     const int64_t now_ns = wall_ns();
     const Ref message(now_ns < 0 ? nullptr : message_of(self, text, length));
     return message && pass_source() ? deliver(self, found, message, now_ns) : ODD;
@@ -291,7 +276,7 @@ PyObject *take(PyObject *object, PyObject *) {
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
-    PyObject *given[Taker::GIVEN], *memory;
+    PyObject *given[Taker::HELD], *memory;
     int file;
     unsigned int seat;
     long long since_ns;
@@ -398,18 +383,12 @@ struct Push : Frame {
     }
 };
 
-bool know_sender(Taker *self, const Push &push) {
-    if (is_last(self, push.sender, push.sender_length)) return true;
-    const Ref name(PyBytes_FromStringAndSize(push.sender, push.sender_length));
-    const Ref sender(text_of(push.sender + 1, push.sender_length - 2));
-    return name && sender && remember(self, name, sender);
-}
-
 Step take_push(Taker *self, PyObject *incoming, Push &push, Found &found) {
     double until_sec = 0;
     const double began_sec = monotonic_ns() * 1e-9;
     if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return ODD;
-    if (!is_next(self, found.record) || !know_sender(self, push) || !follows(self, found)) return ODD;
+    found.sender = text_of(push.sender + 1, push.sender_length - 2);
+    if (!found.sender || !is_next(self, found.record) || !follows(self, found)) return ODD;
     Buffer text;
     if (!push.take_message(text) || !NAME(is_calling).set(self->dispatcher, Py_True)) return ODD;
     const auto pass_source = [&] { return NAME(gave_no_answer).set(incoming, Py_False); };

@@ -74,11 +74,6 @@ class Acceptor:
             if self._polled is not None:
                 self._polled.register(each.sock, select.POLLIN)
 
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """The descriptors of the listening sockets."""
-        return tuple(each.sock.fileno() for each in self._listeners)
-
     def accept_waiting(self) -> None:
         """Accept the waiting connections; each is a peer from this moment on.
 

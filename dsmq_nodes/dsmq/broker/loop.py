@@ -92,7 +92,6 @@ class Broker:
         self._handshakes = 0  # in this turn of the loop
         self._last_heard_sec = 0.0
         self._ticked_sec = time.monotonic() - _TICK_SEC
-        self._listening: tuple[int, ...] = ()
 
     @property
     def has_peers(self) -> bool:
@@ -107,7 +106,6 @@ class Broker:
             InsecureError: every machine could connect without a token.
         """
         self.acceptor.listen(host, port, self.security)
-        self._listening = self.acceptor.descriptors
         self._tick()
 
     def stop(self, reason: str) -> None:
