@@ -6,7 +6,7 @@ import _thread
 import sys
 import time
 
-_MAKERS = (["bag", "convert"], ["bag", "repair"])
+_JUDGED_BY_STATUS = (["check"], ["bag", "convert"], ["bag", "repair"])
 _AGAIN_SEC = 0.02
 asked: list[int] = []
 """The exit statuses requested by signals."""
@@ -24,8 +24,9 @@ def end(number: int, frame: object) -> None:
     Raises:
         SystemExit: always.
     """
-    # A status other than 0, for `bag convert ... && rm ...`, even before the conversion begins.
-    asked.append(128 + number if sys.argv[1:3] in _MAKERS else 0)
+    # A status other than 0, for `check ... && launch ...`, even before the command begins.
+    is_judged = any(sys.argv[1 : 1 + len(each)] == each for each in _JUDGED_BY_STATUS)
+    asked.append(128 + number if is_judged else 0)
     sys.exit(asked[0])
 
 

@@ -98,13 +98,13 @@ def test_what_is_interrupted_leaves_nothing_and_is_no_success(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["convert", "repair"])
-def test_an_interrupt_before_it_has_begun_is_no_success(command: str, long_bag: Path) -> None:
+@pytest.mark.parametrize("words", [["bag", "convert"], ["bag", "repair"], ["check"]])
+def test_an_interrupt_before_it_has_begun_is_no_success(words: list[str], long_bag: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from dsmq_nodes.cli import command_line, main\n"
         "command_line._run = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
-        f"sys.argv = ['dsmq-nodes', 'bag', {command!r}, {str(long_bag)!r}]\n"
+        f"sys.argv = ['dsmq-nodes', *{words!r}, {str(long_bag)!r}]\n"
         "main()"
     )
     run = processes.run([sys.executable, "-c", program], cwd=ROOT, check=False)

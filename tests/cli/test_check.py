@@ -98,7 +98,7 @@ if sys.orig_argv[-1].endswith(".examine"):
 """
 
 
-def test_ctrl_c_while_the_process_that_examines_begins_is_no_traceback(
+def test_ctrl_c_while_the_process_that_examines_begins_is_no_traceback_and_no_success(
     tmp_path: Path, file: Path
 ) -> None:
     file.write_text(TALKER)
@@ -115,4 +115,4 @@ def test_ctrl_c_while_the_process_that_examines_begins_is_no_traceback(
         until((tmp_path / "has_begun").exists)
         os.killpg(check.pid, signal.SIGINT)  # as a terminal does
         assert check.communicate(timeout=PATIENCE_SEC)[0] == ""
-    assert check.returncode == 0
+    assert check.returncode == 128 + signal.SIGINT
