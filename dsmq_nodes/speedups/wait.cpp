@@ -23,7 +23,8 @@ int wait_for(int epoll, double sec, epoll_event *events) {  // sec < 0: without 
     struct { int64_t sec, nsec; } left64 = {left.tv_sec, left.tv_nsec};
     if (!is_old) {
         const long found = syscall(EPOLL_PWAIT2, epoll, events, MOST, &left64, nullptr, 0);
-        if (found >= 0 || errno != ENOSYS) return static_cast<int>(found);
+        const bool is_refused = found < 0 && (errno == ENOSYS || errno == EPERM);  // the latter by older containers
+        if (!is_refused) return static_cast<int>(found);
         is_old = true;
     }
     pollfd one = {epoll, POLLIN, 0};

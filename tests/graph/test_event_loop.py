@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +41,26 @@ with Graph() as graph:
     graph.add(Echo)
     graph.run_for(0.1)
 """
+
+# The filter of a container: this system call is answered by this error.
+WITHOUT_PWAIT2 = """
+import asyncio, ctypes, struct
+from dsmq_nodes.graph.spin.event_loop import new_event_loop
+steps = (0x20, 0, 0, 0), (0x15, 0, 1, 441), (0x06, 0, 0, 0x50000 | {error}), (0x06, 0, 0, 0x7fff0000)
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+filter = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(code)))
+prctl = ctypes.CDLL(None).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, filter, 0, 0) == 0
+new_event_loop().run_until_complete(asyncio.sleep(0.01))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is a system call of Linux")
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM])
+def test_a_loop_waits_where_the_newest_system_call_is_not_there_or_not_allowed(
+    programs: Callable[[str], Program], error: int
+) -> None:
+    assert programs(WITHOUT_PWAIT2.format(error=error)).wait() == 0
 
 
 def test_a_node_lives_in_a_process_with_more_files_than_select_takes(
