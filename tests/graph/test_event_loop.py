@@ -46,7 +46,8 @@ with Graph() as graph:
 WITHOUT_PWAIT2 = """
 import asyncio, ctypes, struct
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
-steps = (0x20, 0, 0, 0), (0x15, 0, 1, 441), (0x06, 0, 0, 0x50000 | {error}), (0x06, 0, 0, 0x7fff0000)
+refused, allowed = 0x50000 | {error}, 0x7fff0000
+steps = (0x20, 0, 0, 0), (0x15, 0, 1, 441), (0x06, 0, 0, refused), (0x06, 0, 0, allowed)
 code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
 filter = ctypes.create_string_buffer(struct.pack("HP", len(steps), ctypes.addressof(code)))
 prctl = ctypes.CDLL(None).prctl
