@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.messages import TFMessage
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.testing import BrokerProcess
@@ -159,6 +160,30 @@ def test_the_broker_ends_with_its_last_peer(port: int, tmp_path: Path) -> None:
             time.sleep(1.5)  # longer than a broker stays alone
             assert is_listening(port)
             assert second.communicate("\n", PATIENCE_SEC)[0] == "asked\n"
+    until(lambda: not is_listening(port))
+
+
+def test_a_new_broker_that_another_peer_left_before_its_program_came_is_started_again(
+    port: int,
+) -> None:
+    """As where three programs begin at once: the brokers that come second ask whose the port is."""
+    program = """
+        import sys
+        from dsmq_nodes.dsmq import address
+        from dsmq_nodes.rclpy.running.local_broker import LocalBroker
+        address.DEFAULT_PORT = int(sys.argv[1])
+        broker = LocalBroker()
+        input()
+        broker.wait()
+        print(broker.is_new)
+    """
+    command = [sys.executable, "-c", dedent(program), str(port)]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with processes.Popen(command, text=True, **pipes) as slow:
+        until(lambda: is_listening(port))
+        ClientConnection("127.0.0.1", port).close()
+        until(lambda: not is_listening(port))
+        assert slow.communicate("\n", PATIENCE_SEC) == ("True\n", "")
     until(lambda: not is_listening(port))
 
 

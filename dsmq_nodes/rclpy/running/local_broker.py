@@ -66,19 +66,26 @@ class LocalBroker:
         Raises:
             CommandError: it does not listen.
         """
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdout is not None
-        with process.stdout:
-            line = _last_line(process.stdout.fileno())
-        try:
-            self._connection = connect(*self.address.socket)
-        except ConnectionFailedError as error:
-            raise CommandError(f"the broker that was started says: {line or error}") from None
-        self._pid = process.pid
-        # Do not wait for it: it runs on after the end of this process.
-        process.returncode = 0
+        for tries_left in (2, 1, 0):
+            process, self._process = self._process, None
+            if process is None:
+                return
+            assert process.stdout is not None
+            with process.stdout:
+                line = _last_line(process.stdout.fileno())
+            try:
+                self._connection = connect(*self.address.socket)
+            except ConnectionFailedError as error:
+                # Another peer, such as a broker that asked whose the port is, was its last one.
+                if not tries_left or not _ends(process):
+                    raise CommandError(
+                        f"the broker that was started says: {line or error}"
+                    ) from None
+                self._process = _start(self.address)
+            else:
+                self._pid = process.pid
+                # Do not wait for it: it runs on after the end of this process.
+                process.returncode = 0
 
     def keep(self) -> None:
         """Start a broker again, in a thread, when the one that this process uses has ended."""
@@ -112,6 +119,12 @@ class LocalBroker:
                 time.sleep(_AGAIN_SEC)
             else:
                 return
+
+
+def _ends(process: "subprocess.Popen[str]") -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_AGAIN_SEC)
+    return process.returncode is not None
 
 
 def _last_line(output: int) -> str:
