@@ -15,9 +15,10 @@ usually takes, what comes then may be from the beginning of the silence, until t
 ping.
 """
 
+import itertools
 import math
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -54,9 +55,10 @@ class Outbox:
         self._answers: deque[Frame] = deque()
         self._answer_bytes = 0
         self._unread_since_sec: float | None = None
-        self._topics: dict[str, deque[Message]] = {}
+        self._topics: dict[str, deque[tuple[int, Message]]] = {}
         self._topic_bytes: Counter[str] = Counter()
-        self._order: deque[str] = deque()  # the topic of each waiting message
+        self._numbers: Final = itertools.count()
+        self._order: OrderedDict[int, str] = OrderedDict()  # the topic of each waiting message
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
@@ -102,8 +104,9 @@ class Outbox:
         while keep and (self._is_behind or self._is_late) and len(waiting) >= keep:
             self._drop(topic)
         size_bytes = _size_of(message)
-        waiting.append(message)
-        self._order.append(topic)
+        number = next(self._numbers)
+        waiting.append((number, message))
+        self._order[number] = topic
         self._topic_bytes[topic] += size_bytes
         self._message_bytes += size_bytes
         while self._message_bytes > self._most_bytes and len(self._order) > 1:
@@ -119,18 +122,18 @@ class Outbox:
 
     def forget(self, topic: str) -> None:
         """Drop the messages of a topic, because its client has unsubscribed."""
-        for message in self._topics.pop(topic, ()):
-            self._message_bytes -= _size_of(message)
+        while self._topics.get(topic):
+            self._taken(topic)
+        self._topics.pop(topic, None)
         del self._topic_bytes[topic], self.dropped[topic]
-        self._order = deque(each for each in self._order if each != topic)
 
     def _drop(self, topic: str) -> None:
         self._taken(topic)
-        self._order.remove(topic)
         self.dropped[topic] += 1
 
     def _taken(self, topic: str) -> Message:
-        message = self._topics[topic].popleft()
+        number, message = self._topics[topic].popleft()
+        del self._order[number]
         size_bytes = _size_of(message)
         self._topic_bytes[topic] -= size_bytes
         self._message_bytes -= size_bytes
@@ -148,7 +151,7 @@ class Outbox:
         if not self._order or self._is_late:
             return None
         self._is_unasked = True
-        return self._first(self._taken(self._order.popleft()))
+        return self._first(self._taken(next(iter(self._order.values()))))
 
     @property
     def _is_late(self) -> bool:
