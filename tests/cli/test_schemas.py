@@ -3,7 +3,8 @@
 import enum
 import json
 import math
-from typing import Any, Literal
+import uuid
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from dsmq_nodes.cli.show.message_text import Style, may_have_field
 from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages import Header, Point
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded, written
 
 
@@ -167,3 +169,22 @@ def test_a_field_that_none_of_several_types_has_is_named() -> None:
         CommandError, match=r"shape\.sise: there is no such field; did you mean 'size'"
     ):
         text_of("p/msg/Drawing", schema, "{shape: {kind: circle, sise: 1.0}}")
+
+
+class Order(Message):
+    id: uuid.UUID = Field(default_factory=uuid.uuid4)
+    gain: float = Field(default_factory=lambda: 1.5)
+    speeds: list[float] = [1.0, 2.0]
+    joints: list[float] = [0.0] * 3
+    home: Point = Point(z=math.inf)
+    figure: Circle | Line = Line()
+    header: Header = Header()
+    covariance: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.0, 0.0]
+
+
+def test_absent_fields_have_the_default_of_the_class() -> None:
+    schema = json.loads(schema_text(Order))
+    filled = json.loads(text_of("p/msg/Order", schema, "{}"))
+    made = Order.from_dict(filled)
+    assert made == Order(id=made.id)
+    assert filled.keys() == Order.model_fields.keys() - {"id"}  # each reader makes its own

@@ -17,6 +17,7 @@ from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
     Schema,
     alternative,
+    as_list,
     as_mapping,
     field_schemas,
     item_schemas,
@@ -156,6 +157,7 @@ def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, fiel
         if name in value
         else _default(inner, root, 0)
         for name, inner in fields.items()
+        if name in value or not _is_readers(name, schema, root)
     }
 
 
@@ -212,6 +214,14 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
     return repr(value)
 
 
+def _is_readers(name: str, schema: Schema, root: Schema) -> bool:
+    """Whether each reader makes an absent field itself: a new id, the present time, or nothing."""
+    own = as_mapping(as_mapping(schema.get("properties")).get(name))
+    found = resolved(root, own)
+    is_known = name in as_list(schema.get("required")) or "default" in own or "default" in found
+    return not is_known and not {"object", "array"} & set(kinds(found, root))
+
+
 def _default(schema: object, root: Schema, depth: int, left: list[int] | None = None) -> Any:
     """Return the default of a field; for a required field the zero value of its type.
 
@@ -229,7 +239,11 @@ def _default(schema: object, root: Schema, depth: int, left: list[int] | None = 
     names = kinds(found, root)
     if "object" in names and depth < DEEPEST:
         fields = as_mapping(alternative(found, "object", root).get("properties"))
-        return {name: _default(inner, root, depth + 1, left) for name, inner in fields.items()}
+        return {
+            name: _default(inner, root, depth + 1, left)
+            for name, inner in fields.items()
+            if not _is_readers(name, alternative(found, "object", root), root)
+        }
     if "array" in names and depth < DEEPEST:
         least = found.get("minItems", 0)
         length = least if isinstance(least, int) and least < _LONGEST_DEFAULT else 0

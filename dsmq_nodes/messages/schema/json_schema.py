@@ -2,17 +2,15 @@
 
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pybase64
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
 from pydantic_core import core_schema
 from typing_extensions import override
 
 from dsmq_nodes.messages.schema.ros_base import number_or_text
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 
 class _Structure(GenerateJsonSchema):
@@ -40,6 +38,28 @@ class _Structure(GenerateJsonSchema):
         return {}  # a class that a serializer of the user's own writes, in any form
 
     @override
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        is_made = "default_factory" in schema  # also of a list and of a message: fields.py
+        if is_made and found.get("default") == [0] * found.get("minItems", 0):
+            del found["default"]  # what dynamic.py fills in for an absent list
+        return found
+
+    @override
+    def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
+        factory: Any = schema.get("default_factory")
+        if factory is None:
+            return super().get_default_value(schema)
+        try:
+            first, second = factory(), factory()
+        except Exception:  # noqa: BLE001  of the user's own, which may need the other fields
+            return NoDefault
+        is_message = schema["schema"]["type"] in {"model", "definition-ref"}
+        if first != second or (is_message and not first.model_fields_set):
+            return NoDefault  # a new id, the present time; or what the message's own schema says
+        return first
+
+    @override
     def encode_default(self, dft: Any) -> Any:
         if dft is None or isinstance(dft, str | int | float):
             return _as_json(dft)  # pydantic would make an adapter each time: a third of all time
@@ -59,12 +79,14 @@ def _as_json(value: object) -> object:
         return number_or_text(value)
     if isinstance(value, bytes):
         return pybase64.b64encode_as_string(value)
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", by_alias=True, exclude_computed_fields=True)
     if isinstance(value, dict):
         return {key: _as_json(inner) for key, inner in value.items()}
     return [_as_json(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 @cache
-def json_schema(cls: type["BaseModel"]) -> dict[str, Any]:
+def json_schema(cls: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON Schema of a message type; fields without a default are in `required`."""
     return cls.model_json_schema(schema_generator=_Structure)
