@@ -151,9 +151,9 @@ def _read(node: str, parameter: Any) -> Wire | None:
 
 
 def _wire(node: str, name: str, value: Any, kind: int) -> Wire:
-    if kind in _NUMBERS:  # NaN and infinity are texts in the kit's JSON
-        items = value if isinstance(value, list) else [value]
-        numbers = [None if isinstance(each, str) else each for each in items]
-        value = numbers if isinstance(value, list) else numbers[0]
     marked = {"type": _TYPES[kind]} if kind in _TYPES else {}
+    if kind in _NUMBERS and isinstance(value, list):  # NaN and infinity are texts in the kit's JSON
+        value = [None if isinstance(each, str) else each for each in value]
+    elif kind in _NUMBERS and isinstance(value, str):
+        marked = {}  # a parameter without a value would be none to a viewer
     return {"name": f"{node}.{name}", "value": value, **marked}

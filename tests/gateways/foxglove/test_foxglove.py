@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node, Parameter
+from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.messages import Clock, Image, LaserScan, Message, PoseStamped, String, Time
 from dsmq_nodes.messages.schema import find
 from dsmq_nodes.testing import Graph
@@ -253,6 +253,27 @@ def test_parameters_are_read_set_refused_and_followed(viewer: Viewer) -> None:
     assert "no node has such a parameter" in status["message"]
     viewer.send("unsubscribeParameterUpdates", parameterNames=[GAIN])
     viewer.got()
+
+
+class Limited(Node):
+    """Has a parameter that is infinite."""
+
+    class Params(Parameters):
+        limit: float = math.inf
+
+    def __init__(self) -> None:
+        super().__init__("limited")
+
+
+def test_an_infinite_parameter_is_shown_as_a_text(graph: Graph, viewer: Viewer) -> None:
+    graph.add(Limited)
+    viewer.got()
+    viewer.send("getParameters", parameterNames=["/limited.limit"])
+    (values,) = viewer.got(2.0)
+    assert values["parameters"] == [{"name": "/limited.limit", "value": "Infinity"}]
+    viewer.send("setParameters", parameters=[{"name": "/limited.limit", "value": "2"}], id="set")
+    (values,) = viewer.got(2.0)
+    assert parameters_in(values)["/limited.limit"]["value"] == 2.0
 
 
 def test_a_request_of_many_parameters_walks_the_graph_for_none_of_them(
