@@ -104,12 +104,11 @@ def schema_typedefs(type_name: str, schema: Schema) -> list[TypeDef]:
 
 def _of_schema(part: object, root: Schema, package: str) -> tuple[str, str]:
     """Return the ROS type of a field, and the name of its message type, or ""."""
-    named = as_mapping(part)
-    reference = named.get("$ref")
-    if isinstance(reference, str):
+    reference, named = as_mapping(part).get("$ref"), resolved(root, part)
+    kind = next(iter(kinds(named, root)), "")
+    if isinstance(reference, str) and kind == "object":
         inner = f"{package}/msg/{reference.rpartition('/')[2]}"
         return inner, inner
-    kind = next(iter(kinds(named, root)), "")
     if kind == "array":
         base, inner = _of_schema(named.get("items"), root, package)
         least, most = named.get("minItems"), named.get("maxItems")

@@ -1,14 +1,40 @@
 """rosapi: every service, by a graph in virtual time."""
 
 import json
+from enum import Enum
 from typing import Any
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.gateways.web.parameter_calls import read_parameters
+from dsmq_nodes.messages import Bool, Message
 from dsmq_nodes.testing import Graph
 from tests.gateways.rosbridge.robots import Bridged, UnsetRobot
 from tests.gateways.web.hubs import done
+
+
+class Gear(Enum):
+    FIRST = "first"
+
+
+class Gearbox(Message):
+    gear: Gear = Gear.FIRST
+    clutch: Bool = Bool()
+
+
+class Gearboxes(Node):
+    def __init__(self) -> None:
+        super().__init__("gearboxes")
+        self.create_publisher(Gearbox, "gearbox", 10)
+
+
+def test_an_enumeration_is_a_field_of_its_values_type(graph: Graph, bridged: Bridged) -> None:
+    graph.add(Gearboxes)
+    bridged.got()
+    found = bridged.call("/rosapi/message_details", {"type": Gearbox.type_name})["typedefs"]
+    types = [dict(zip(each["fieldnames"], each["fieldtypes"], strict=True)) for each in found]
+    assert types == [{"clutch": "tests/Bool", "gear": "string"}, {"data": "bool"}]
 
 
 def test_topics(bridged: Bridged) -> None:
