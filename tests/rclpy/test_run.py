@@ -647,8 +647,14 @@ def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
     write(tmp_path, {"needs.py": "raise ModuleNotFoundError\n"})
     bare = run(port, "--quiet", "needs:Arm", cwd=tmp_path)
     assert bare.stderr.splitlines()[-1] == "ModuleNotFoundError"
-    wrong = run(port, "--quiet", "arms.node:Arm", cwd=tmp_path)
-    assert wrong.stderr == "run: there is no module 'arms.node' here\n"
+    write(tmp_path, {"src/legs/node.py": ""})
+    for word, why in (
+        ("arms.node:Arm", f"no module 'arms' in {tmp_path}; "),
+        ("arm.nod:Arm", f"no module 'arm.nod' in {tmp_path}/arm; did you mean 'arm.node'?"),
+        ("legs.node:Legs", f"no module 'legs' in {tmp_path}; it lies in {tmp_path}/src: install"),
+    ):
+        wrong = run(port, "--quiet", word, cwd=tmp_path)
+        assert wrong.stderr.startswith(f"cannot run {word}: {why}")
 
 
 def test_a_timer_without_a_callback_is_an_error(port: int, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import dsmq_nodes
 from dsmq_nodes.class_import import import_for_class
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.rclpy.impl.names import parameter_yaml
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse, without_ros_args
 from dsmq_nodes.rclpy.interfaces.message_class import snake_case
@@ -40,7 +41,9 @@ def _class(module: str, name: str) -> type[Any]:
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise  # of what it imports
-        raise CommandError(f"run: there is no module {module!r} here") from None
+        places = sys.path if "." in str(error.name) else sys.path[:1]
+        why = why_not(f"{module}:{name}", places) or f"run: there is no module {module!r} here"
+        raise CommandError(why) from None
     cls = getattr(found, name, None)
     if not isinstance(cls, type):
         what = f"{name!r} of {module} is no class" if cls else f"{module} has no class {name!r}"
