@@ -2,7 +2,7 @@
 
 import json
 import sys
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def test_the_pip_is_the_one_of_this_environment(
     comes_from: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     comes_from(None)
+    monkeypatch.setattr(util, "find_spec", lambda name: name)  # the tests' own may be uv's
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
     assert installing.command("web") == ".venv/bin/python -m pip install 'dsmq-nodes[web]'"
     monkeypatch.setattr(sys, "executable", "/my robot/bin/python")
