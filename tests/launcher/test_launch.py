@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.launcher import load_plan
+from dsmq_nodes.launcher.watch.stop_memory import StopMemory
 from dsmq_nodes.messages import Bool
+from dsmq_nodes.testing import Graph
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 from tests.launcher.running import Launch, gone, launched, write_launch
@@ -276,6 +280,20 @@ def test_a_stop_that_is_pressed_while_the_disk_is_full_is_remembered(pump: Path)
         assert launch.end() == 0
     assert "[wire] got on" not in launch.lines
     assert list(file.parent.iterdir()) == []
+
+
+def test_a_disk_that_hangs_when_the_stop_is_pressed_holds_up_no_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, did_go_on = threading.Event(), list[bool]()
+    monkeypatch.setattr(os, "fsync", lambda _: did_go_on.append(goes_on.wait(2.0)))
+    with Graph() as graph:
+        StopMemory(tmp_path / "stop", print).begin(graph.add(lambda: Node("launch")))
+        graph.inject(EMERGENCY_STOP_TOPIC, Bool(data=True))
+        graph.run_for(0.1)
+        goes_on.set()
+        until(lambda: did_go_on)
+    assert did_go_on == [True]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class GraphObserver:
             await self._watch(node, supervisor)
         finally:
             if self._stop and supervisor.end.is_asked:
-                self._stop.forget()
+                await self._stop.forget()
             self._control = None
             node.destroy_node()
 

@@ -7,21 +7,25 @@ then nothing that was stopped may move by itself. A launch that a person has end
 SIGTERM, leaves no file: the next launch starts afresh.
 
 The file is made when the launch begins, under another name: a press only renames it, which is
-possible even on a full disk. A file without a state in it also counts as pressed.
+possible even on a full disk. A file without a state in it also counts as pressed. Another thread
+writes it: while a disk hangs, Ctrl-C has to end the launch.
 """
 
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
 _MOST_BYTES: Final = 65_536
+_DISK_SEC: Final = 1.0  # what the disk has not done by then is left undone at the end
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -33,6 +37,7 @@ class StopMemory:
         self._file, self._report = file, report
         self._spare = file.with_suffix(".new")
         self._stop: EmergencyStop | None = None
+        self._steps: LineQueue[Callable[[], object]] = LineQueue(_do)
 
     @property
     def is_kept(self) -> bool:
@@ -44,11 +49,7 @@ class StopMemory:
         if self._stop is not None:
             return
         self._stop = EmergencyStop(node, self._changed)
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._spare.touch()
-        except OSError as error:
-            self._report_unkept(error)
+        self._later(self._prepare)
         if self.is_kept:
             since_ns = self._stop.recall(self._kept())
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_ns / 1e9))
@@ -58,22 +59,34 @@ class StopMemory:
                 "std_msgs/msg/Bool '{data: false}'`"
             )
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Remove the files, since a user has ended the launch."""
+        self._later(self._remove)
+        await self._steps.finish(_DISK_SEC)
+
+    def _later(self, step: Callable[[], object]) -> None:
+        self._steps.put(step, 1, 0)
+
+    def _prepare(self) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._spare.touch()
+        except OSError as error:
+            self._report_unkept(error)
+
+    def _remove(self) -> None:
         for each in (self._file, self._spare):
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
 
     def _changed(self, is_pressed: bool) -> None:
-        if not is_pressed:
-            with contextlib.suppress(OSError):
-                self._file.unlink(missing_ok=True)
-                self._spare.touch()
-            return
-        try:
-            self._write("" if self._stop is None else self._stop.kept)
-        except OSError as error:
-            self._report_unkept(error)
+        kept = "" if self._stop is None else self._stop.kept
+        self._later(partial(self._write, kept) if is_pressed else self._release)
+
+    def _release(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+            self._spare.touch()
 
     def _report_unkept(self, error: OSError) -> None:
         self._report(
@@ -91,7 +104,10 @@ class StopMemory:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        self._spare.replace(self._file)
+        try:
+            self._spare.replace(self._file)
+        except OSError as error:
+            self._report_unkept(error)
 
     def _kept(self) -> str:
         """Return the state in the file; an unreadable one counts as pressed, too."""
@@ -107,3 +123,8 @@ class StopMemory:
             return os.read(fd, _MOST_BYTES)
         finally:
             os.close(fd)
+
+
+def _do(steps: Sequence[Callable[[], object]], _: int) -> None:
+    for step in steps:
+        step()
