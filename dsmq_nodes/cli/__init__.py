@@ -13,10 +13,10 @@ from dsmq_nodes.cli.ending import end_at_ctrl_c
 def main() -> None:
     """Run the command line.
 
-    Ctrl-C, SIGTERM and a closed terminal end a command with exit status 0; `check`, and a command
-    that was converting a file and deletes the output, with 128 plus the signal's number. An error
-    is one text on standard error and exit status 1, also when output cannot be written. A wrong use
-    of the command line is exit status 2.
+    Ctrl-C, SIGTERM and a closed terminal end a command with exit status 0; one that does a single
+    thing, as `check` or `action send_goal`, with 128 plus the signal's number. An error is one text
+    on standard error and exit status 1, also when output cannot be written. A wrong use of the
+    command line is exit status 2.
 
     Raises:
         SystemExit: always.

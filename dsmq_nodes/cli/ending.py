@@ -6,7 +6,17 @@ import _thread
 import sys
 import time
 
-_JUDGED_BY_STATUS = (["check"], ["bag", "convert"], ["bag", "repair"])
+# Commands that do one thing and end: what a user has chained to them by `&&` must not begin.
+_DO_ONE_THING = {
+    ("check",),
+    ("action", "send_goal"),
+    ("service", "call"),
+    ("lifecycle", "set"),
+    *(("param", verb) for verb in ("set", "load", "delete")),
+    *(("node", verb) for verb in ("start", "restart", "stop")),
+    *(("bag", verb) for verb in ("convert", "repair")),
+}
+_ONCE = {"-1", "--once"}  # of `topic`
 _AGAIN_SEC = 0.02
 asked: list[int] = []
 """The exit statuses requested by signals."""
@@ -24,10 +34,14 @@ def end(number: int, frame: object) -> None:
     Raises:
         SystemExit: always.
     """
-    # A status other than 0, for `check ... && launch ...`, even before the command begins.
-    is_judged = any(sys.argv[1 : 1 + len(each)] == each for each in _JUDGED_BY_STATUS)
-    asked.append(128 + number if is_judged else 0)
+    asked.append(128 + number if _does_one_thing(sys.argv[1:]) else 0)
     sys.exit(asked[0])
+
+
+def _does_one_thing(words: list[str]) -> bool:
+    if words[:1] == ["topic"]:
+        return not _ONCE.isdisjoint(words)
+    return not _DO_ONE_THING.isdisjoint({tuple(words[:1]), tuple(words[:2])})
 
 
 def _unraisable(what: "sys.UnraisableHookArgs") -> None:
