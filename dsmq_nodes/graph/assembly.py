@@ -434,7 +434,8 @@ class NodeKit:
         safe = self.safe_state.enter, self.node.enter_safe_state
         with shutdown.undisturbed():
             error = self._run_last_hook(*safe, is_whole=is_whole)
-            if error is not None and is_whole and not isinstance(error, SpinError):  # it hung
+            has_hung = isinstance(error, SpinError) and error.__cause__ is None
+            if error is not None and is_whole and not has_hung:
                 self._run_last_hook(*safe, is_whole=is_whole)
 
     def _run_last_hook(

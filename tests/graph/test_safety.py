@@ -541,11 +541,20 @@ class Failing(Motor):
 
     on_exception: Literal["raise", "log"] = "log"
     failures = 2
+    error: BaseException = OSError("the bus does not answer")
 
     def enter_safe_state(self) -> None:
         if self.failures > 0:
             self.failures -= 1
-            raise OSError("the bus does not answer")
+            raise self.error
+        super().enter_safe_state()
+
+
+class Later(Failing):
+    """The same, by a coroutine."""
+
+    async def enter_safe_state(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.01)
         super().enter_safe_state()
 
 
@@ -554,11 +563,6 @@ class Failing(Motor):
 def test_a_safe_state_that_fails_is_entered_again(
     graph: Graph, hazard: str, is_async: bool
 ) -> None:
-    class Later(Failing):
-        async def enter_safe_state(self) -> None:  # type: ignore[override]
-            await asyncio.sleep(0.01)
-            super().enter_safe_state()
-
     motor = graph.add(Later if is_async else Failing)
     graph.at(0.1, lambda: graph.inject("speed", Float64(data=1.0)))
     if hazard == "press":
@@ -569,12 +573,14 @@ def test_a_safe_state_that_fails_is_entered_again(
     assert motor.statistics().exceptions == 2
 
 
+@pytest.mark.parametrize("error", [OSError("no answer"), asyncio.CancelledError()])
+@pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_safe_state_that_fails_at_the_end_is_entered_a_second_time(
-    graph: Graph, failures: int
+    graph: Graph, failures: int, is_async: bool, error: BaseException
 ) -> None:
-    motor = graph.add(Failing)
-    motor.failures = failures
+    motor = graph.add(Later if is_async else Failing)
+    motor.failures, motor.error = failures, error
     graph.inject("speed", Float64(data=1.0))
     graph.run_for(0.1)
     graph.remove(motor)

@@ -22,7 +22,7 @@ from typing_extensions import override
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.selector import StraightLoop, new_loop
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
-from dsmq_nodes.graph.callback import discard, to_await
+from dsmq_nodes.graph.callback import as_error, discard, to_await
 
 LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
@@ -253,8 +253,8 @@ def _lasting_threads() -> list[str]:
 async def _outcome(work: Awaitable[Any]) -> Outcome:
     try:
         return await work, None
-    except asyncio.CancelledError:
-        return None, SpinError("it was cancelled and not run to its end")
+    except asyncio.CancelledError as error:
+        return None, as_error(error)
     except BaseException as error:  # noqa: BLE001  see `last_steps`
         return None, error
 
