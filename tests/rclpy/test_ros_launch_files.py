@@ -239,6 +239,8 @@ def test_it_runs(arm: Path) -> None:
         ("ComposableNodeContainer()", "components are classes of C++ libraries; start a Python"),
         ("OpaqueCoroutine()", "launch.actions.OpaqueCoroutine is not there: write an OpaqueFunc"),
         ("LogInfo(msg=Command(['ls /no']))", "'ls /no': status 2: ls: cannot access '/no'"),
+        ("LogInfo(msg=Command(['xacro a']))", "cannot run 'xacro a': there is no program 'xacro'"),
+        ("LogInfo(msg=FindExecutable(name='xacro'))", "xacro` installs it"),
         ("Node(package='arm', executable='say', parametres=[])", "argument 'parametres'"),
         (
             "RegisterEventHandler(OnProcessExit(target_action=LogInfo(msg=''), on_exit=print))",
@@ -729,6 +731,22 @@ def test_handlers_of_lines_that_raise_end_the_launch(arm: Path, wrong: str, why:
     assert "wrong.launch.py:" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 1
+
+
+def test_programs_of_an_environment_that_is_not_activated_are_found(
+    arm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    text = """
+        from launch import LaunchDescription
+        from launch.actions import LogInfo
+        from launch.substitutions import Command
+        def generate_launch_description():
+            return LaunchDescription([LogInfo(msg=Command('dsmq-nodes --version'))])
+    """
+    write(arm, {"version.launch.py": text})
+    done = launch(arm, "version.launch.py")
+    assert done.stderr.startswith("dsmq-nodes 0.")
 
 
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:

@@ -17,6 +17,7 @@ from dsmq_nodes.rclpy.launching.programs import ExecuteLocal
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
+    no_program,
     text_of,
     truth_of,
 )
@@ -76,9 +77,7 @@ class Node(ExecuteLocal):
         if self.package is None:
             name = text_of(self.executable, context)
             if "/" not in name and shutil.which(name) is None:
-                raise SubstitutionError(
-                    f"there is no program {name!r} in PATH; a package's program is named with it"
-                )
+                raise SubstitutionError(f"{no_program(name)}; a package's program is named with it")
             return [name]
         return ExecutableInPackage(self.executable, self.package).words(context)
 

@@ -16,17 +16,25 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from dsmq_nodes import installing
 from dsmq_nodes.rclpy.launching.visiting import Described, Visit
 from dsmq_nodes.suggest import did_you_mean
 
 # Characters: a robot's description has many; arguments that repeat each other would have more.
 LONGEST: Final = 4 << 20
+_LIBRARIES: Final = {"xacro"}  # programs of ROS that a library of the same name has
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 _ALSO_TRUE: Final = {"yes": True, "on": True, "no": False, "off": False}
 
 
 class SubstitutionError(Exception):
     """A substitution cannot be performed; the message says why."""
+
+
+def no_program(name: str) -> str:
+    """Return the text for a program that was not found."""
+    hint = f": `{installing.libraries(name)}` installs it" if name in _LIBRARIES else ""
+    return f"there is no program {name!r} in PATH{hint}"
 
 
 class Substitution(Described):
@@ -227,7 +235,7 @@ class FindExecutable(Substitution):
         name = text_of(self.name, context)
         found = shutil.which(name)
         if found is None:
-            raise SubstitutionError(f"there is no program {name!r} in PATH")
+            raise SubstitutionError(no_program(name))
         return found
 
 
@@ -249,6 +257,8 @@ class Command(Substitution):
             done = subprocess.run(
                 shlex.split(text), env=env, capture_output=True, text=True, check=False
             )
+        except FileNotFoundError as error:
+            raise SubstitutionError(f"cannot run {text!r}: {no_program(error.filename)}") from None
         except (OSError, ValueError) as error:
             raise SubstitutionError(f"cannot run {text!r}: {error}") from None
         error_output = done.stderr.strip()

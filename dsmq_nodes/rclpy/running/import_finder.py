@@ -80,8 +80,9 @@ class LastFinder(MetaPathFinder):
 def install() -> None:
     """Provide the packages in this process, and in the Python processes that it starts.
 
-    Those processes find the kit's command line as `ros2`, where there is no other. The variables
-    of a ROS that is sourced are set.
+    They find the programs of this environment, such as xacro, also where it is not activated, and
+    the kit's command line as `ros2`, where there is no other. The variables of a ROS that is
+    sourced are set.
     """
     if not is_installed():
         sys.meta_path.insert(0, RosFinder())
@@ -93,10 +94,12 @@ def install() -> None:
     os.environ[NAMES_VARIABLE] = " ".join(sorted(provided()))
     for name, value in _SOURCED.items():
         os.environ.setdefault(name, value)
+    last = [Path(sys.executable).parent]
     if shutil.which("ros2") is None:
         os.environ["DSMQ_NODES_PYTHON"] = sys.executable
-        known = os.environ.get("PATH", os.defpath)
-        os.environ["PATH"] = os.pathsep.join((known, str(Path(__file__).parent / "commands")))
+        last.append(Path(__file__).parent / "commands")
+    known = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys((*known, *map(str, last))))
 
 
 def is_installed() -> bool:
