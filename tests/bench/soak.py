@@ -211,7 +211,9 @@ class Soak:
         if self._broker_kills_sec and now_sec > self._broker_kills_sec[0]:
             self._broker_kills_sec.pop(0)
             self._kill_broker()
-        elif now_sec > self._next_kill_sec and now_sec < self._last_kill_sec:
+        elif now_sec > self._next_kill_sec and (
+            now_sec < self._last_kill_sec or not self.story.kills
+        ):
             self._kill_node()
             self._next_kill_sec = time.monotonic() + self._random.uniform(1.0, 6.0)
         self._look_at_memory()
