@@ -5,7 +5,7 @@ its alias, if it has one (`from_: str = Field(alias="from")`), for reading and f
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, dataclass_transform, get_args
 
 from pydantic import BaseModel, PydanticUserError
@@ -74,13 +74,19 @@ def _is_endless(annotation: Any, *aliases: object) -> bool:
     return any(_is_endless(each, *aliases) for each in get_args(annotation))
 
 
-def model_in(annotation: object) -> type[BaseModel] | None:
-    """Return the first model in a field's annotation, as in `list[Point]` or `Point | None`."""
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the models in a field's annotation, as in `list[Point]` or `Point | None`."""
     annotation = unaliased(annotation)
     inner = get_args(annotation)
-    if isinstance(annotation, type) and not inner:
-        return annotation if issubclass(annotation, BaseModel) else None
-    return next((found for each in inner if (found := model_in(each))), None)
+    if isinstance(annotation, type) and not inner and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in inner:
+        yield from models_in(each)
+
+
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the first model in a field's annotation."""
+    return next(models_in(annotation), None)
 
 
 def check_names(cls: type[BaseModel], schema: Mapping[str, Any]) -> None:

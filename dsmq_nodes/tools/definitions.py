@@ -1,13 +1,13 @@
 """Types as ROS 2's `.msg`, `.srv` and `.action` texts, with the fields of the types inside them."""
 
 from collections.abc import Iterator
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.model_class import model_in
-from dsmq_nodes.messages.schema.definition import msg_text
+from dsmq_nodes.messages.model_class import models_in
+from dsmq_nodes.messages.schema.definition import field_hints, msg_text, type_name_of
 
 _PARTS: Final = (("Request", "Response"), ("Goal", "Result", "Feedback"))
 
@@ -30,13 +30,17 @@ def _message(
     """Yield the lines of a type inside others; a type that contains itself is not repeated."""
     lines = msg_text(cls).splitlines()
     first_field = len(lines) - len(cls.model_fields)
-    hints = get_type_hints(cls)
+    hints = field_hints(cls)
     indent = "\t" * len(above)
     for number, line in enumerate(lines):
         is_field = number >= first_field
         if is_field or not above or all_comments:  # else without the comments of inner types
             yield f"{indent}{line}"
         if is_field:
-            inner = model_in(hints[list(cls.model_fields)[number - first_field]])
-            if inner is not None and inner not in (*above, cls):
-                yield from _message(inner, (*above, cls), all_comments=all_comments)
+            hint = hints[list(cls.model_fields)[number - first_field]]
+            models = dict.fromkeys(models_in(hint))
+            for inner in models:
+                if len(models) > 1:
+                    yield f"{indent}\t# {type_name_of(inner)}"
+                if inner not in (*above, cls):
+                    yield from _message(inner, (*above, cls), all_comments=all_comments)

@@ -1,6 +1,7 @@
 """Messages as text; the golden texts are those of ros2 where ros2 has the form."""
 
 import json
+from typing import Generic, TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ SCAN = {
     "poses": [{"x": 1}, {"x": 2}],
     "ok": True,
 }
+T = TypeVar("T")
 BARE = {"name": [], "position": [0.5], "effort": []}
 
 
@@ -27,6 +29,19 @@ class Tree(Message):
     height: int = 0
     branches: list["Tree"] = []
     leaf: Leaf = Leaf()
+
+
+class Twig(Message):
+    length: float = 0.0
+
+
+class Holder(Message, Generic[T]):
+    value: T
+
+
+class Crate(Message):
+    held: Holder[Leaf]
+    either: list[Leaf | Twig] = []
 
 
 @pytest.mark.parametrize(
@@ -111,6 +126,16 @@ def test_a_type_that_is_within_itself_is_shown_once(nowhere: Place) -> None:
     shown, errors, status = nowhere.here("interface", "show", "tests.cli.test_show:Tree")
     assert (status, errors) == (0, "")
     assert shown == "int64 height\nTree[] branches\nLeaf leaf\n\tstring name\n"
+
+
+def test_each_type_in_a_field_of_several_is_shown(nowhere: Place) -> None:
+    shown, errors, status = nowhere.here("interface", "show", "tests.cli.test_show:Crate")
+    assert (status, errors) == (0, "")
+    assert shown == (
+        "Holder[Leaf] held\n\tLeaf value\n\t\tstring name\n"
+        "(Leaf | Twig)[] either\n"
+        "\t# tests/msg/Leaf\n\tstring name\n\t# tests/msg/Twig\n\tfloat64 length\n"
+    )
 
 
 def test_a_class_that_is_no_interface(nowhere: Place) -> None:

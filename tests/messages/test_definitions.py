@@ -18,7 +18,7 @@ from typing_extensions import TypeAliasType
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
-from dsmq_nodes.messages.fields import int32
+from dsmq_nodes.messages.fields import int32, uint8
 from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.messages.schema.definition import message_definition, msg_text, ros_type
 
@@ -242,6 +242,26 @@ def test_an_enumeration_is_the_type_of_its_values_which_are_named_beside_it() ->
     ]
     defaults = [field.default for field in message_definition(Gearbox).fields]
     assert defaults == [1, None, "left", 1, [1]]
+
+
+class Cargo(Message, type_name="cargo_msgs/msg/Cargo"):
+    either: list[Range | Gearbox] = []
+    size: uint8 | None = None
+    words: typing.Literal["a", 3, None] = "a"
+    parts: dict[str, list[Any]] = {}
+    mode: Mode | None = None
+    ends: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+
+def test_what_ros_has_no_type_for_reads_as_in_python_with_the_types_of_ros_in_it() -> None:
+    assert msg_text(Cargo).splitlines() == [
+        f"(sensor_msgs/Range | {Gearbox.type_name.replace('/msg/', '/')})[] either",
+        "uint8 | None size",
+        "Literal['a', 3, None] words \"a\"  # a, 3, None",
+        "dict[string, Any[]] parts",
+        "int64 | None mode  # IDLE 0, DRIVE 1",
+        "tuple[int64, ...] ends",
+    ]
 
 
 def test_a_field_without_a_type_in_ros_is_named() -> None:

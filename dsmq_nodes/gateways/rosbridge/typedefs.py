@@ -4,11 +4,11 @@ The kit's own types are described by their classes. Of a user's type only the JS
 its inner types are assumed to be of the same package, and a number to be float64.
 """
 
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.model_class import model_in, outer_names
-from dsmq_nodes.messages.schema.definition import constants_of, msg_text, ros_type
+from dsmq_nodes.messages.model_class import models_in, outer_names
+from dsmq_nodes.messages.schema.definition import constants_of, field_hints, msg_text, ros_type
 from dsmq_nodes.messages.schema.schema_walk import Schema, as_mapping, kinds, resolved
 
 TypeDef = dict[str, Any]
@@ -39,14 +39,14 @@ def full_text(cls: type[Message]) -> str:
 def _with_inner(cls: type[Message]) -> list[Any]:
     found: list[Any] = [cls]
     for each in found:  # the list grows
-        hints = get_type_hints(each)
-        inner = filter(None, (model_in(hints[name]) for name in each.model_fields))
+        hints = field_hints(each)
+        inner = (kind for name in each.model_fields for kind in models_in(hints[name]))
         found += [kind for kind in dict.fromkeys(inner) if kind not in found]
     return found
 
 
 def _typedef(cls: type[Message]) -> TypeDef:
-    hints = get_type_hints(cls, include_extras=True)
+    hints = field_hints(cls)
     types = {outer: ros_type(hints[name]) for name, outer in outer_names(cls).items()}
     constants = [each.partition(" ")[2].partition("=") for each in constants_of(cls)]
     return _described(cls.type_name, types) | {

@@ -1,9 +1,9 @@
 """Returns a message's numbers as numpy arrays; numpy is imported only when `as_array` is called."""
 
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.messages.schema.definition import ros_type, type_name_of
+from dsmq_nodes.messages.schema.definition import field_hints, ros_type, type_name_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,8 @@ def as_array(message: "BaseModel", field: str) -> "NDArray[Any]":
     if field not in cls.model_fields:
         known = ", ".join(cls.model_fields) or "none"
         raise MessageError(f"{type_name_of(cls)} has no field {field!r} (it has: {known})")
-    kind, bracket, _ = ros_type(get_type_hints(cls, include_extras=True)[field]).partition("[")
+    shown = ros_type(field_hints(cls)[field])
+    kind, bracket, _ = (shown, "", "") if " | " in shown else shown.partition("[")
     dtype = _DTYPES.get(kind, kind)
     if not bracket or not dtype.startswith((*_NUMBERS, "bool")):
         shape = f"a list of {kind}" if bracket else kind

@@ -2,8 +2,9 @@
 
 import inspect
 import json
+import re
 from enum import Enum
-from types import GenericAlias
+from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -12,6 +13,7 @@ from typing import (
     Final,
     Literal,
     TypeVar,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -42,6 +44,8 @@ _ROS_NAMES: Final[dict[object, str]] = {
     float: "float64",
     str: "string",
     bytes: "uint8",
+    NoneType: "None",
+    ...: "...",
 }
 
 
@@ -58,12 +62,12 @@ def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
 
 
 def _constants(cls: type["BaseModel"]) -> "Iterator[MessageConstant]":
-    for name, hint in _hints(cls).items():
+    for name, hint in field_hints(cls).items():
         if get_origin(hint) is ClassVar and name.isupper():
             yield MessageConstant(name, ros_type(get_args(hint)[0]), getattr(cls, name))
 
 
-def _hints(cls: type["BaseModel"]) -> dict[str, Any]:
+def field_hints(cls: type["BaseModel"]) -> dict[str, Any]:
     """Return the annotations of a class; in a generic one, with its types for type variables."""
     hints = get_type_hints(cls, include_extras=True)
     for name, field in cls.model_fields.items():
@@ -74,10 +78,11 @@ def _hints(cls: type["BaseModel"]) -> dict[str, Any]:
 
 def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
     package = type_name_of(cls).split("/")[0]
-    hints = _hints(cls)
+    hints = field_hints(cls)
     for attribute, name in outer_names(cls).items():
         info = cls.model_fields[attribute]
-        of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
+        shown = ros_type(hints[attribute]).replace("/msg/", "/")
+        of_package = re.sub(rf"\b{re.escape(package)}/", "", shown)
         default = _plain(info.get_default())
         is_shown = isinstance(default, int | float | str) and default
         line = f"{of_package} {name} {_literal(default)}" if is_shown else f"{of_package} {name}"
@@ -105,7 +110,7 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
     """
     name = type_name_of(cls)
     package = name.split("/")[0]
-    hints, fields = _hints(cls), []
+    hints, fields = field_hints(cls), []
     for each, outer in outer_names(cls).items():
         try:
             kind = read_type(ros_type(hints[each]), package)
@@ -144,28 +149,47 @@ def _literal(value: object) -> str:
 def ros_type(annotation: Any) -> str:
     """Return the ROS type of a field's annotation, such as `float64[9]`.
 
-    An annotation without a ROS type (a dict, a union) is returned in Python's form.
+    What has no ROS type (a dict, a union) is returned in Python's form, with ROS types inside.
     """
     extras: tuple[object, ...] = ()
     while get_origin(annotation := unaliased(annotation)) is Annotated:
         annotation, *rest = get_args(annotation)
         extras += tuple(rest)
-    if len(kinds := {type(each) for each in _listed(annotation).values()}) == 1:
+    kinds = {type(each) for each in _listed(annotation).values()}
+    if len(kinds) == 1 and not _is_union(annotation):
         annotation = kinds.pop()
-    if get_origin(annotation) is list:
-        return ros_type(get_args(annotation)[0]) + _bounds(extras)
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        item = ros_type(inner[0])
+        return (f"({item})" if " | " in item else item) + _bounds(extras)
+    if inner:
+        return _python_form(annotation)
     marked = next((extra.name for extra in extras if isinstance(extra, Ros)), None)
     name = marked or getattr(annotation, "type_name", None) or _ROS_NAMES.get(annotation)
     if annotation is str and (limit := _limits(extras).get("max_length")) is not None:
         return f"{name}<={limit}"
     if annotation is bytes:
         return f"{name}{_bounds(extras)}"
-    is_class = isinstance(annotation, type) and not isinstance(annotation, GenericAlias)
-    return name or (annotation.__name__ if is_class else str(annotation))
+    return str(name or getattr(annotation, "__name__", annotation))
+
+
+def _python_form(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return f"Literal[{', '.join(map(repr, _listed(annotation).values()))}]"
+    names = list(map(ros_type, get_args(annotation)))
+    if _is_union(annotation):
+        return " | ".join(names)
+    return f"{get_origin(annotation).__name__}[{', '.join(names)}]"
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
 
 
 def _listed(annotation: Any) -> dict[str, Any]:
-    """Return the values of an enumeration or a literal type, by name."""
+    """Return the values of an enumeration or a literal type, by name; in a union, of all."""
+    if _is_union(annotation):
+        return {k: v for each in get_args(annotation) for k, v in _listed(each).items()}
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return {name: each.value for name, each in annotation.__members__.items()}
     values = get_args(annotation) if get_origin(annotation) is Literal else ()

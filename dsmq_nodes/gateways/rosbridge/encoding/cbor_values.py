@@ -8,7 +8,7 @@ JavaScript's Float32Array. NaN and infinity are CBOR numbers. The JSON Schema of
 import array
 import sys
 from functools import cache
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, NamedTuple
 
 import cbor2
 import pybase64
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.model_class import model_in, outer_names
-from dsmq_nodes.messages.schema.definition import ros_type
+from dsmq_nodes.messages.schema.definition import field_hints, ros_type
 from dsmq_nodes.messages.schema.ros_base import INTEGER_TYPES, NON_FINITE
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
@@ -118,7 +118,7 @@ def _ros(schema: Schema) -> str:
 
 @cache
 def _fields(cls: type[BaseModel]) -> dict[str, _Field]:
-    hints = get_type_hints(cls, include_extras=True)
+    hints = field_hints(cls)
     return {
         outer: _Field(ros_type(hints[name]).partition("[")[0], model_in(hints[name]))
         for name, outer in outer_names(cls).items()
