@@ -87,8 +87,7 @@ class SerialLine(DeviceNode):
             given.baud,
             self._on_data,
             silent_sec=given.silent_sec,
-            on_open=lambda _: self._lines.drop(),
-            greeting=self._bytes(given.safe_line) if given.safe_line else b"",
+            on_open=self._on_open,
             counts=self._counts,
         )
         if given.safe_line:
@@ -107,6 +106,10 @@ class SerialLine(DeviceNode):
 
     def _bytes(self, line: str) -> bytes:
         return (line + self.params.line_end).encode()
+
+    def _on_open(self, _: int) -> None:
+        self._lines.drop()
+        self.enter_safe_state()  # the port may still have lines of the program before
 
     def _on_data(self, data: bytes) -> None:
         for line in self._lines.feed(data):

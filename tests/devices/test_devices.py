@@ -165,6 +165,26 @@ def test_the_safe_line_is_sent_though_a_slow_device_has_not_taken_the_lines_befo
     run_until(graph, has_told)
 
 
+def test_the_safe_line_is_sent_though_the_program_before_left_a_full_buffer(
+    graph: Graph, device: FakeDevice
+) -> None:
+    before = os.open(device.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(before, b"on" * 500):
+            pass
+    os.close(before)
+    graph.add(SerialLine, params={"port": str(device.path), **STOPPED_BY_HAND})
+    graph.run_for(0.5)
+    told = b""
+
+    def has_told() -> bool:
+        nonlocal told
+        told += device.received()
+        return told.endswith(b"\noff\n")
+
+    run_until(graph, has_told)
+
+
 def test_the_safe_line_follows_whole_lines_where_the_device_is_a_socket(
     graph: Graph, tmp_path: Path
 ) -> None:
