@@ -40,9 +40,11 @@ class _Structure(GenerateJsonSchema):
     @override
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
-        is_made = "default_factory" in schema  # also of a list and of a message: fields.py
-        if is_made and found.get("default") == [0] * found.get("minItems", 0):
-            del found["default"]  # what dynamic.py fills in for an absent list
+        made = found.get("default") if "default_factory" in schema else None
+        # A number or a text may be of this second or this process, and each reader makes its own.
+        # Lists and messages all have a factory (fields.py): dynamic.py fills in such a list itself.
+        if isinstance(made, str | int | float) or made == [0] * found.get("minItems", 0):
+            del found["default"]
         return found
 
     @override
@@ -56,7 +58,7 @@ class _Structure(GenerateJsonSchema):
             return NoDefault
         is_message = schema["schema"]["type"] in {"model", "definition-ref"}
         if first != second or (is_message and not first.model_fields_set):
-            return NoDefault  # a new id, the present time; or what the message's own schema says
+            return NoDefault  # of this moment; or what the message's own schema says
         return first
 
     @override
