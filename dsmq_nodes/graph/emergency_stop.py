@@ -179,6 +179,11 @@ class EmergencyStop:
         node._kit.when_broker_is_back.append(self._publish_state)
 
     @property
+    def topic_name(self) -> str:
+        """The name of its topic, as resolved."""
+        return self._publisher.topic_name
+
+    @property
     def is_pressed(self) -> bool:
         """Whether a stop is in force; False before any state was received."""
         return self._state.is_pressed
@@ -295,7 +300,7 @@ class EmergencyStop:
         if len(self._warned_of) < _MOST_STOPS:
             self._warned_of.add(source)
         self._node.get_logger().warning(
-            f"{_shown(source)} says false on {self._publisher.topic_name}: that releases its own "
+            f"{_shown(source)} says false on {self.topic_name}: that releases its own "
             f"press, not those of others: {', '.join(sorted(others))}; `dsmq-nodes topic pub` on "
             "this machine releases all"
         )

@@ -173,7 +173,7 @@ class SafeState:
         """Enter it if this was the subscription of an actuator that obeys; from any thread."""
         for each in self.actuators:
             if each.subscription is subscription and each.obeys:
-                each.halt()
+                self.halt()
                 self._dispatcher.soon(self.enter, self._node.enter_safe_state)
 
     def enter_unspun(self) -> None:

@@ -92,7 +92,7 @@ class Actuator(Generic[MessageT]):
         self._is_handed_over = False
         self._is_halted = False  # simulated time stands still
         self._would_know_stop = False  # a pressed stop would be known by now
-        self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
+        self.emergency_stop = self._shared_stop(emergency_stop)
         self.subscription = node._kit.topics.add_subscription(
             msg_type,
             node.resolve_topic_name(topic),
@@ -111,6 +111,14 @@ class Actuator(Generic[MessageT]):
         if timeout is not None and node._kit.uses_sim_time:
             self._watch_clock(max(timeout, _HALTED_SEC))
         node._kit.obey_by(self)
+
+    def _shared_stop(self, topic: str) -> EmergencyStop:
+        """Return the stop of the node's other actuators, so that a press stops the node once."""
+        name = self._node.resolve_topic_name(topic)
+        for each in self._node._kit.safe_state.actuators:
+            if isinstance(each, Actuator) and each.emergency_stop.topic_name == name:
+                return each.emergency_stop
+        return EmergencyStop(self._node, self._on_emergency_stop, topic)
 
     @property
     def refused(self) -> int:
@@ -248,8 +256,9 @@ class Actuator(Generic[MessageT]):
         return self._stop(log if others else None)
 
     def _stop(self, log: Callable[[], None] | None = None) -> Result:
-        self.halt()
-        return self._node._kit.safe_state.enter(log)
+        safe_state = self._node._kit.safe_state
+        safe_state.halt()
+        return safe_state.enter(log)
 
     def _may_obey(self) -> bool:
         """Whether nodes that know a pressed emergency stop have had time to repeat it."""

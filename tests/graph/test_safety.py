@@ -243,6 +243,36 @@ def test_of_two_actuators_the_silence_of_one_stops_all_unless_it_has_handed_over
     assert caplog.text.count("no command for 0.5 s: entering the safe state, which stops what /way")
 
 
+def test_the_silence_of_one_actuator_cancels_what_another_one_still_obeys(graph: Graph) -> None:
+    class Walking(Hand):
+        async def follow(self, msg: Float64) -> None:  # type: ignore[override]
+            for step in range(20):
+                self.drive(Float64(data=msg.data + step))
+                await asyncio.sleep(0.2)
+
+    hand = graph.add(lambda: Walking(hands_over=False))
+    graph.at(3.0, lambda: graph.inject("speed", Float64(data=1.0)))
+    graph.at(3.1, lambda: graph.inject("way", Float64(data=2.0)))
+    graph.run_for(10.0)
+    log = [each for each in hand.log if each[0] > 2.0]
+    assert log == [(3.0, 1.0), (3.1, 2.0), (3.3, 3.0), (3.5, 0.0)]
+
+
+def test_one_press_enters_the_safe_state_once_however_many_actuators_a_node_has(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand = graph.add(lambda: Hand(hands_over=False))
+    graph.run_for(3.0)
+    graph.inject(TOPIC, Bool(data=True))
+    graph.run_for(1.0)
+    assert [angle for at_sec, angle in hand.log if at_sec > 2.0] == [0.0]
+    graph.inject("way", Float64(data=2.0))
+    graph.inject("speed", Float64(data=1.0))
+    graph.run_for(0.1)
+    assert caplog.text.count("emergency stop pressed") == 1
+    assert (hand.actuator.refused, hand.ways.refused) == (1, 1)
+
+
 def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
     class Simulated(Motor):
         use_sim_time = True
