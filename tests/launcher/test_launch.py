@@ -1,5 +1,6 @@
 """Whole launches: real brokers, real nodes, real signals."""
 
+import asyncio
 import os
 import re
 import resource
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -286,14 +288,38 @@ def test_a_disk_that_hangs_when_the_stop_is_pressed_holds_up_no_launcher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on, did_go_on = threading.Event(), list[bool]()
-    monkeypatch.setattr(os, "fsync", lambda _: did_go_on.append(goes_on.wait(2.0)))
+    monkeypatch.setattr(os, "fsync", lambda _: did_go_on.append(goes_on.wait(PATIENCE_SEC)))
     with Graph() as graph:
         StopMemory(tmp_path / "stop", print).begin(graph.add(lambda: Node("launch")))
         graph.inject(EMERGENCY_STOP_TOPIC, Bool(data=True))
         graph.run_for(0.1)
+        until((tmp_path / "stop").exists)  # it is remembered if the launch ends now
         goes_on.set()
         until(lambda: did_go_on)
     assert did_go_on == [True]
+
+
+def test_an_end_that_nobody_asked_for_waits_for_a_press_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, opened = threading.Event(), os.open
+    memory = StopMemory(tmp_path / "stop", print)
+
+    def slow(*given: Any) -> int:
+        goes_on.wait(PATIENCE_SEC)
+        return opened(*given)
+
+    async def end() -> None:
+        asyncio.get_running_loop().call_later(0.05, goes_on.set)
+        await memory.end(is_asked=False)
+
+    with Graph() as graph:
+        memory.begin(graph.add(lambda: Node("launch")))
+        monkeypatch.setattr(os, "open", slow)
+        graph.inject(EMERGENCY_STOP_TOPIC, Bool(data=True))
+        graph.run_for(0.1)
+        asyncio.run(end())
+    assert (tmp_path / "stop").exists()
 
 
 @pytest.mark.parametrize(

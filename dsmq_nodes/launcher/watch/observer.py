@@ -83,8 +83,8 @@ class GraphObserver:
         try:
             await self._watch(node, supervisor)
         finally:
-            if self._stop and supervisor.end.is_asked:
-                await self._stop.forget()
+            if self._stop:
+                await self._stop.end(is_asked=supervisor.end.is_asked)
             self._control = None
             node.destroy_node()
 

@@ -59,9 +59,10 @@ class StopMemory:
                 "std_msgs/msg/Bool '{data: false}'`"
             )
 
-    async def forget(self) -> None:
-        """Remove the files, since a user has ended the launch."""
-        self._later(self._remove)
+    async def end(self, *, is_asked: bool) -> None:
+        """Remove the files if a user has ended the launch; else let a press be written."""
+        if is_asked:
+            self._later(self._remove)
         await self._steps.finish(_DISK_SEC)
 
     def _later(self, step: Callable[[], object]) -> None:
@@ -96,18 +97,20 @@ class StopMemory:
         )
 
     def _write(self, text: str) -> None:
+        fd = -1
         # If the disk is full, or no descriptor is left, the file's existence alone says it.
         with contextlib.suppress(OSError):
             fd = os.open(self._spare, _WRITE, 0o666)
-            try:
-                os.write(fd, text.encode())
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            os.write(fd, text.encode())
         try:
             self._spare.replace(self._file)
         except OSError as error:
             self._report_unkept(error)
+        with contextlib.suppress(OSError):
+            try:
+                os.fsync(fd)  # last: it saves the new name too, and a kill meanwhile loses no press
+            finally:
+                os.close(fd)
 
     def _kept(self) -> str:
         """Return the state in the file; an unreadable one counts as pressed, too."""
