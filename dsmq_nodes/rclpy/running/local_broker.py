@@ -66,10 +66,10 @@ class LocalBroker:
         Raises:
             CommandError: it does not listen.
         """
+        process, self._process = self._process, None
+        if process is None:
+            return
         for tries_left in (2, 1, 0):
-            process, self._process = self._process, None
-            if process is None:
-                return
             assert process.stdout is not None
             with process.stdout:
                 line = _last_line(process.stdout.fileno())
@@ -81,11 +81,12 @@ class LocalBroker:
                     raise CommandError(
                         f"the broker that was started says: {line or error}"
                     ) from None
-                self._process = _start(self.address)
+                process = _start(self.address)
             else:
                 self._pid = process.pid
                 # Do not wait for it: it runs on after the end of this process.
                 process.returncode = 0
+                return
 
     def keep(self) -> None:
         """Start a broker again, in a thread, when the one that this process uses has ended."""
@@ -123,7 +124,7 @@ class LocalBroker:
 
 def _ends(process: "subprocess.Popen[str]") -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_AGAIN_SEC)
+        process.wait(_PATIENCE_SEC)
     return process.returncode is not None
 
 
