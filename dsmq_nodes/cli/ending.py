@@ -9,14 +9,16 @@ import time
 # Commands that do one thing and end: what a user has chained to them by `&&` must not begin.
 _DO_ONE_THING = {
     ("check",),
+    ("doctor",),
     ("action", "send_goal"),
     ("service", "call"),
     ("lifecycle", "set"),
     *(("param", verb) for verb in ("set", "load", "delete")),
     *(("node", verb) for verb in ("start", "restart", "stop")),
-    *(("bag", verb) for verb in ("convert", "repair")),
+    *(("bag", verb) for verb in ("convert", "repair", "rerun")),
+    *(("servo", verb) for verb in ("set-id", "calibrate")),
 }
-_ONCE = {"-1", "--once"}  # of `topic`
+_COUNTED = ("-1", "--once", "-t", "--times")  # of `topic`
 _AGAIN_SEC = 0.02
 asked: list[int] = []
 """The exit statuses requested by signals."""
@@ -40,7 +42,7 @@ def end(number: int, frame: object) -> None:
 
 def _does_one_thing(words: list[str]) -> bool:
     if words[:1] == ["topic"]:
-        return not _ONCE.isdisjoint(words)
+        return any(word.startswith(_COUNTED) for word in words)
     return not _DO_ONE_THING.isdisjoint({tuple(words[:1]), tuple(words[:2])})
 
 
