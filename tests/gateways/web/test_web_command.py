@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,27 @@ def test_a_recording_that_does_not_begin_in_time_is_ended_and_told(
         assert not any(str(tmp_path) in str(each.cmdline()) for each in psutil.Process().children())
 
     asyncio.run(record())
+
+
+def test_a_disk_that_hangs_when_a_recording_begins_holds_up_no_page(
+    broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, did_go_on = threading.Event(), list[bool]()
+
+    async def record() -> None:
+        loop = asyncio.get_running_loop()
+
+        def hang(*_: object, **__: object) -> None:
+            loop.call_soon_threadsafe(goes_on.set)
+            did_go_on.append(goes_on.wait(2.0))
+
+        monkeypatch.setattr(Path, "mkdir", hang)
+        button = Recordings(broker.address, tmp_path, pytest.fail)
+        await button.start()
+        await button.stop()
+
+    asyncio.run(record())
+    assert did_go_on == [True]
 
 
 def test_a_recording_that_fails_at_its_end_is_not_told_as_made(

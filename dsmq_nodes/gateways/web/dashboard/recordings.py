@@ -65,28 +65,31 @@ class Recordings:
     async def _started(self, name: str) -> str:
         words = ("-m", "dsmq_nodes", "bag", "record", "--all", "--output", str(self.folder / name))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._process = process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *words, "--broker", str(address_of(self._broker))),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            self.name = ""
-            raise CommandError(f"cannot record into {self.folder}: {error.strerror}") from None
-        self._ending = asyncio.create_task(self._ended(process))
-        try:
             async with asyncio.timeout(_BEGIN_SEC):
+                # A thread does it: while the disk hangs, the STOP of the pages has to work.
+                await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+                self._process = process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, *words, "--broker", str(address_of(self._broker))),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+                self._ending = asyncio.create_task(self._ended(process))
                 while process.returncode is None and not (self.folder / name).is_file():
                     await asyncio.sleep(_POLL_SEC)
         except TimeoutError:
-            process.kill()
-            await self._ending
+            if self._process is None or self._ending is None:
+                self.name = ""
+            else:
+                self._process.kill()
+                await self._ending
             raise CommandError(
                 f"the recording has not begun within {_BEGIN_SEC:g} s: is the machine overloaded, "
                 f"or {self.folder} on a disk that hangs?"
             ) from None
+        except OSError as error:
+            self.name = ""
+            raise CommandError(f"cannot record into {self.folder}: {error.strerror}") from None
         if process.returncode is not None:
             raise CommandError(f"the recording failed: {await self._ending}")
         self._is_wanted = True
