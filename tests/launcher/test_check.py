@@ -440,6 +440,22 @@ def test_mistakes_of_the_file_and_of_the_classes_are_told_together(tmp_path: Pat
     ]
 
 
+def test_a_wrong_class_of_a_package_that_has_its_classes_from_modules_is_told_the_nearest(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "arm").mkdir()
+    (tmp_path / "arm" / "__init__.py").write_text("from robot import Driver, Lidar\n")
+    nodes = """\
+- {name: a, node: arm:Lidr}
+- {name: b, node: dsmq_nodes.devices:SerialLin}
+"""
+    found = errors(checked(tmp_path, nodes))
+    assert [line.partition("; ")[2] for line in found] == [
+        "did you mean 'Lidar'?",
+        "did you mean 'SerialLine'?",
+    ]
+
+
 def test_a_section_of_a_parameter_file_that_nobody_takes_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(
         "/a: {ros__parameters: {beams: 1}}\n/bee: {ros__parameters: {beams: 1}}\n"

@@ -203,6 +203,9 @@ WRONG_NODES = [
         "     rate: 1",
         "4:10: a ':' that does not belong here; put the text in quotes, or mend the indentation",
     ),
+    ("  - name:b\n    node: b:C", "4:9: put a space after the ':'"),
+    ("    rate:1\n    env: {}", "4:9: put a space after the ':'"),
+    ("    rate:1", "4:9: put a space after the ':'"),
     ("   rate: 1", "4:4: this does not fit what is before it; mend the indentation"),
     (
         "    rate\n    env: {}",
@@ -233,6 +236,7 @@ WRONG_FILES = [
     ("", "1:1: the file is empty; it needs a list 'nodes:'"),
     ("# nothing yet\n", "1:1: the file is empty; it needs a list 'nodes:'"),
     ("- a", "1:1: the file is a list; write 'nodes:' in a line before it"),
+    ("node:\n- {name: a, node: b:C}", "1:1: unknown key 'node'; did you mean 'nodes'?"),
     ("hello", "1:1: expected a mapping (lines like 'key: value'), found the text 'hello'"),
     (
         "*a",

@@ -220,6 +220,10 @@ def _cause(problem: str, place: Place, lines: list[str]) -> tuple[Place, str] | 
     word = re.fullmatch(r"\s*(?:- )?([\w.-]+)\s*", above)
     if word and "mapping values are not" in problem:
         return _place_in(place.line - 1, word), f"the ':' is missing; write '{word[1]}:'"
+    line, text = (place.line, here) if "find expected ':'" in problem else (place.line - 1, above)
+    glued = re.fullmatch(r"\s*(?:- )?[A-Za-z_]\w*(:)[^\s:/].*", text)
+    if glued and ("find expected ':'" in problem or "mapping values are not" in problem):
+        return _place_in(line, glued), "put a space after the ':'"
     rest = here[place.column - 1 :]
     if rest.startswith("//"):
         return place, "a comment begins with '#'"

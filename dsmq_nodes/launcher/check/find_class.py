@@ -79,7 +79,8 @@ def _no_class(file: Path, name: str) -> str:
             others |= set(_bound(statement))
     if name in classes or name in others or "*" in others or "__getattr__" in others:
         return ""
-    return f"no such class in {file}; {did_you_mean(name, classes)}"
+    imported = {each for each in others if each[:1].isupper() and not each.isupper()}
+    return f"no such class in {file}; {did_you_mean(name, classes or imported)}"
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -69,7 +69,7 @@ def _explain(
 ) -> tuple[Place, str]:
     loc, kind = (*path, *detail["loc"]), detail["type"]
     if kind == "extra_forbidden":
-        hint = _hint(str(loc[-1]), _model_at(detail["loc"][:-1], model))
+        hint = _hint(str(loc[-1]), _model_at(detail["loc"][:-1], model), detail["input"])
         return document.key_place(loc), f"unknown key {shorten(str(loc[-1]))}; {hint}"
     if kind == "missing":
         return document.place(loc[:-1]), f"the key '{loc[-1]}' is missing"
@@ -81,12 +81,13 @@ def _explain(
     return place, explain_value(detail, place) + _about(detail, model)
 
 
-def _hint(key: str, model: type[BaseModel]) -> str:
+def _hint(key: str, model: type[BaseModel], value: object) -> str:
     known = _keys(model)
     ours, how = _ROS_KEYS.get(key, ("", ""))
     if ours in known:
         return f"instead of this key of ROS write '{how}'"
-    if issubclass(model, LaunchFile) and any(key in _keys(entry) for entry in ENTRIES):
+    is_of_entry = not isinstance(value, list) or nearest(key, known) is None  # 'node' for 'nodes'
+    if issubclass(model, LaunchFile) and is_of_entry and any(key in _keys(e) for e in ENTRIES):
         return f"it belongs to an entry of 'nodes:', as in '- {{{key}: ...}}'"
     if issubclass(model, BaseEntry) and key in _keys(launch_file_model()):
         return "it belongs at the beginning of a line, beside 'nodes:'"

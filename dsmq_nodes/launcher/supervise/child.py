@@ -151,11 +151,10 @@ def _load_class(spec: str) -> type:
 
 
 def _classes_of(module: ModuleType) -> list[str]:
-    return [
-        name
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and value.__module__ == module.__name__
-    ]
+    classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
+    own = [name for name, value in classes.items() if value.__module__ == module.__name__]
+    # A package may have them from its modules, perhaps at their first use.
+    return own or list(getattr(module, "__all__", classes))
 
 
 def traceback_of_import(error: BaseException) -> str:
