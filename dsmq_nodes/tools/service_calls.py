@@ -94,7 +94,10 @@ def ask(session: Session, service: str, body: str) -> Asked:
     """Send a request, given as JSON."""
     asked = Asked(service, session.client, next(session.call_ids))
     session.subscribe(asked.reply)
-    session.put(service + REQUEST, calls.write(asked.client, asked.id, body))
+    requests = service + REQUEST
+    if requests not in session.published:
+        session.advertise(requests, "")  # an uplink carries what is advertised
+    session.put(requests, calls.write(asked.client, asked.id, body))
     return asked
 
 

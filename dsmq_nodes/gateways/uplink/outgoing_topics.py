@@ -155,6 +155,7 @@ class OutgoingTopics:
         self._answers: set[object] = set()  # answers to other machines that are being read
         self._answered_sec = -inf  # when a message was last read for an answer
         self._served_sec: dict[str, float] = {}  # since when the server of a call exists
+        self._early: dict[str, tuple[HubReader, deque[Entry]]] = {}  # calls of nobody in the graph
         self._abandoned: dict[str, int] = {}  # the last call that was not sent, by topic
 
     # Offering
@@ -173,6 +174,7 @@ class OutgoingTopics:
                 outgoing = _OutgoingTopic(name, offer, self._settings.get(name, _USUAL))
                 self._topics[fleet_name] = outgoing
                 self._read(outgoing, is_wanted=outgoing.is_call)
+                self._take_early(outgoing)
                 self._carrier.offer(offer)
 
     def withdraw_all(self) -> None:
@@ -225,6 +227,11 @@ class OutgoingTopics:
             outgoing.reader = None
 
     # Sending
+
+    def _take_early(self, outgoing: _OutgoingTopic) -> None:
+        _, early = self._early.get(outgoing.topic, (None, deque[Entry]()))
+        while early:
+            self._take(outgoing, early.popleft())
 
     def _take(self, outgoing: _OutgoingTopic, entry: Entry) -> None:
         if entry.sender == UPLINK:
@@ -342,6 +349,21 @@ class OutgoingTopics:
     def served(self, replies: str) -> None:
         """Note that a server of another machine exists now, by the topic of its replies."""
         self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
+
+    def expect_calls(self, replies: str, *, is_served: bool) -> None:
+        """Keep the first call of each client, which comes before the graph shows the client."""
+        requests = replies.removesuffix(REPLY) + REQUEST
+        if requests in self._early and not is_served:
+            self._early.pop(requests)[0].close()
+        elif requests not in self._early and is_served and self._rules.may_send(requests):
+            early: deque[Entry] = deque(maxlen=_MOST_PENDING)
+            fleet_name = self._rules.fleet_name(requests)
+
+            def take(entry: Entry) -> None:
+                if fleet_name not in self._topics:
+                    early.append(entry)
+
+            self._early[requests] = self._hub.subscribe(requests, take), early
 
     def _is_abandoned(self, topic: str, message_id: int, at_sec: float) -> bool:
         """Whether the caller of a message has got the error that the server is lost."""

@@ -1,5 +1,6 @@
 """Uplinks between brokers of this machine: what goes, what comes, and what outages do."""
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from dsmq_nodes import ActionClient, ActionServer, Client, EmergencyStop, QoSPro
 from dsmq_nodes.messages import Action, Header, Int64, LaserScan, Message, String, Time, Twist
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
+from dsmq_nodes.tools import service_calls
+from dsmq_nodes.tools.session import Session
 from tests.gateways.uplink.fleet import (
     Fleet,
     Listener,
@@ -100,6 +103,24 @@ def test_services_and_actions_answer_over_the_uplink(fleet: Fleet) -> None:
         lambda: fleet.run(_reach(action, 3, feedback)) == 3 and feedback[-3:] == [0, 1, 2],
         "feedback",
     )
+
+
+def test_the_first_call_of_a_tool_is_carried_and_none_twice(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--serve", "/set"], ["--call", "/r*/set"])
+    asked: list[bool] = []
+
+    def answer(request: SetBool.Request) -> SetBool.Response:
+        asked.append(request.data)
+        return _answer(request)
+
+    fleet.node("server", robot).create_service(SetBool, "/set", answer)
+    fleet.until(lambda: "/r1/set/_reply" in base.status()["coming"], "the service")
+    for data in (True, False, True):
+        with Session(base.address) as session:  # as each command has one
+            body = SetBool.Request(data=data).to_json()
+            called = asyncio.to_thread(service_calls.call, session, "/r1/set", body)
+            assert fleet.run(called)["success"] is data
+    assert asked == [True, False, True]
 
 
 async def _call(client: Client[Any, Any], value: bool) -> bool:
