@@ -150,6 +150,10 @@ def test_a_topic_that_comes_on_demand_is_no_fault() -> None:
     found = only(seen(topic("/goal", "/planner", "/motor"), before=(few,), now=(few,)))
     assert (found.level, found.kind) == (NOTE, "silent publisher")
     assert found.advice.startswith("That is fine where it comes on demand. ")
+    assert "durability='transient_local'" in found.advice  # as of one that published at its start
+    none = counted("/goal", 0)
+    found = only(seen(topic("/goal", "/planner", "/motor"), before=(none,), now=(none,)))
+    assert "transient_local" not in found.advice
 
 
 def test_types_that_differ_are_told_with_their_difference() -> None:

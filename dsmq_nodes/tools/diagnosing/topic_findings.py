@@ -48,6 +48,10 @@ _EVERYBODYS: Final = EVERY_NODES_TOPICS | {
     TF_STATIC_TOPIC,
 }
 _ON_DEMAND: Final = "That is fine where it comes on demand."
+_LATE: Final = (
+    "A subscriber that starts later gets it only where its publisher has "
+    "QoSProfile(durability='transient_local'). "
+)
 _START_IT: Final = (
     "Start a node that publishes it, or correct the name: `dsmq-nodes topic list` has those there "
     "are."
@@ -197,7 +201,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             continue
         level, advice = WARNING, _advice_on(writers_of(topic))
         if counted.total < _A_STREAM:
-            level, advice = NOTE, f"{_ON_DEMAND} {advice}"
+            level, advice = NOTE, f"{_ON_DEMAND} {_LATE if counted.total else ''}{advice}"
         yield Finding(level, "silent publisher", about, text, advice)
 
 
