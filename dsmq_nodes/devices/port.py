@@ -98,10 +98,11 @@ class Port:
                 self._fd = self._socket.fileno()
             else:
                 self._fd = _opened(self.address, baud)
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._fd, self._readable)  # refused for /dev/null
         except (OSError, termios.error, ValueError, TimeoutError) as error:
+            self.close()
             raise PortLostError(f"{self.address}: {_reason(error)}") from None
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._fd, self._readable)
 
     def close(self) -> None:
         """Close the device; do nothing if it is closed."""

@@ -1,5 +1,6 @@
 """A gamepad's events, through a Unix socket in the place of /dev/input."""
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -60,6 +61,14 @@ def test_a_pad_through_an_unplugging(graph: Graph, tmp_path: Path) -> None:
         server.listen(1)
         graph.run_for(0.5)
         assert seen[-1].buttons == [0] * 11, "nothing of before is pressed"
+
+
+def test_a_device_that_cannot_be_polled_is_reported(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph.add(Gamepad, params={"port": os.devnull})
+    graph.run_for(1.0)
+    assert caplog.text.count("/dev/null: Operation not permitted; trying again") == 1
 
 
 def test_events_in_pieces_and_a_queue_that_was_full() -> None:
