@@ -189,3 +189,11 @@ def test_absent_fields_have_the_default_of_the_class() -> None:
     made = Order.from_dict(filled)
     assert made == Order(id=made.id)
     assert filled.keys() == Order.model_fields.keys() - {"id", "pid"}  # readers make their own
+
+
+def test_absent_fields_of_a_schema_without_defaults_are_zero() -> None:
+    """As a bridge makes it of a ROS type."""
+    point = {"type": "object", "properties": {"x": {"type": "number"}}}
+    fields = {"a": {"type": "integer"}, "b": {"type": "string"}, "c": point}
+    schema = {"type": "object", "properties": fields}
+    assert json.loads(text_of("p/msg/X", schema, "{a: 1}")) == {"a": 1, "b": "", "c": {"x": 0.0}}

@@ -15,9 +15,9 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
+    MADE_BY_READERS,
     Schema,
     alternative,
-    as_list,
     as_mapping,
     field_schemas,
     item_schemas,
@@ -157,7 +157,7 @@ def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, fiel
         if name in value
         else _default(inner, root, 0)
         for name, inner in fields.items()
-        if name in value or not _is_readers(name, schema, root)
+        if name in value or MADE_BY_READERS not in as_mapping(inner)
     }
 
 
@@ -214,14 +214,6 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
     return repr(value)
 
 
-def _is_readers(name: str, schema: Schema, root: Schema) -> bool:
-    """Whether each reader makes an absent field itself: a new id, the present time, or nothing."""
-    own = as_mapping(as_mapping(schema.get("properties")).get(name))
-    found = resolved(root, own)
-    is_known = name in as_list(schema.get("required")) or "default" in own or "default" in found
-    return not is_known and not {"object", "array"} & set(kinds(found, root))
-
-
 def _default(schema: object, root: Schema, depth: int, left: list[int] | None = None) -> Any:
     """Return the default of a field; for a required field the zero value of its type.
 
@@ -242,7 +234,7 @@ def _default(schema: object, root: Schema, depth: int, left: list[int] | None = 
         return {
             name: _default(inner, root, depth + 1, left)
             for name, inner in fields.items()
-            if not _is_readers(name, alternative(found, "object", root), root)
+            if MADE_BY_READERS not in as_mapping(inner)
         }
     if "array" in names and depth < DEEPEST:
         least = found.get("minItems", 0)

@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from dsmq_nodes.messages.schema.ros_base import number_or_text
+from dsmq_nodes.messages.schema.schema_walk import MADE_BY_READERS
 
 
 class _Structure(GenerateJsonSchema):
@@ -40,11 +41,15 @@ class _Structure(GenerateJsonSchema):
     @override
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
-        made = found.get("default") if "default_factory" in schema else None
-        # A number or a text may be of this second or this process, and each reader makes its own.
-        # Lists and messages all have a factory (fields.py): dynamic.py fills in such a list itself.
-        if isinstance(made, str | int | float) or made == [0] * found.get("minItems", 0):
-            del found["default"]
+        if "default_factory" not in schema:
+            return found
+        made = found.get("default")
+        # A number or a text may be of this second or this process.
+        if isinstance(made, str | int | float) or not ("default" in found or _is_message(schema)):
+            found.pop("default", None)
+            found[MADE_BY_READERS] = True
+        elif made == [0] * found.get("minItems", 0):
+            del found["default"]  # as dynamic.py fills in each list; all have a factory (fields.py)
         return found
 
     @override
@@ -56,8 +61,7 @@ class _Structure(GenerateJsonSchema):
             first, second = factory(), factory()
         except Exception:  # noqa: BLE001  of the user's own, which may need the other fields
             return NoDefault
-        is_message = schema["schema"]["type"] in {"model", "definition-ref"}
-        if first != second or (is_message and not first.model_fields_set):
+        if first != second or (_is_message(schema) and not first.model_fields_set):
             return NoDefault  # of this moment; or what the message's own schema says
         return first
 
@@ -73,6 +77,10 @@ class _Structure(GenerateJsonSchema):
         dropped = ("title", "description", "additionalProperties")
         found = super().model_schema(schema)
         return {key: value for key, value in found.items() if key not in dropped}
+
+
+def _is_message(schema: core_schema.WithDefaultSchema) -> bool:
+    return schema["schema"]["type"] in {"model", "definition-ref"}
 
 
 def _as_json(value: object) -> object:

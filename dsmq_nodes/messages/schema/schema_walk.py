@@ -11,6 +11,8 @@ Schema = Mapping[str, Any]
 ANYTHING: Final[Schema] = {}
 DEEPEST: Final = 50
 """The most nested values, and references in a row: a schema may refer to itself."""
+MADE_BY_READERS: Final = "readOnly"
+"""Marks a field that each reader of a message without it makes: a new id, the present time."""
 
 
 def resolved(root: Schema, schema: object) -> Schema:
