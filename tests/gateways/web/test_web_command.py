@@ -19,6 +19,7 @@ from dsmq_nodes.gateways.web.dashboard.recordings import Recordings
 from dsmq_nodes.testing import BrokerProcess
 from tests.support.processes import ROOT, run
 from tests.support.programs import Running
+from tests.support.waiting import PATIENCE_SEC
 
 PYTHON = [sys.executable, "-m", "dsmq_nodes"]
 
@@ -156,7 +157,7 @@ def test_a_disk_that_hangs_when_a_recording_begins_holds_up_no_page(
 
         def hang(*_: object, **__: object) -> None:
             loop.call_soon_threadsafe(goes_on.set)
-            did_go_on.append(goes_on.wait(2.0))
+            did_go_on.append(goes_on.wait(PATIENCE_SEC))
 
         monkeypatch.setattr(Path, "mkdir", hang)
         button = Recordings(broker.address, tmp_path, pytest.fail)
