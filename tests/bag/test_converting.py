@@ -179,7 +179,7 @@ def test_an_enumeration_is_a_number_in_ros_and_what_ros_lacks_is_told(
     source = open_source([made(("/gear", Gear(mode=Mode.DRIVE)), ("/maybe", Maybe()))])
     out = tmp_path / ("ros.bag" if to == "ros1" else "ros")
     convert(source, out, to)
-    told = f"left out: /maybe: {Maybe.type_name}.ratio: in ROS 'float | None' is no type"
+    told = f"left out: /maybe: {Maybe.type_name}.ratio: in ROS 'float64 | None' is no type"
     assert list(source.omitted.lines()) == [told]
     assert [each.msg for each in Bag(out)] == [Gear(mode=Mode.DRIVE)]
 
