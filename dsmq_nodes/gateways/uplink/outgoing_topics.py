@@ -350,9 +350,14 @@ class OutgoingTopics:
         """Note that a server of another machine exists now, by the topic of its replies."""
         self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
 
-    def expect_calls(self, replies: str, *, is_served: bool) -> None:
-        """Keep the first call of each client, which comes before the graph shows the client."""
-        requests = replies.removesuffix(REPLY) + REQUEST
+    def expect_calls(self, incoming: str, *, is_served: bool) -> None:
+        """Keep the first call of each client, which comes before the graph shows the client.
+
+        Called for each topic of another machine that begins or ends; replies are a server's.
+        """
+        if not incoming.endswith(REPLY):
+            return
+        requests = incoming.removesuffix(REPLY) + REQUEST
         if requests in self._early and not is_served:
             self._early.pop(requests)[0].close()
         elif requests not in self._early and is_served and self._rules.may_send(requests):

@@ -44,7 +44,7 @@ from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_righ
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, REPLY, UPLINK, UPLINK_STATUS_TOPIC
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -196,8 +196,7 @@ class Uplink:
             schema = self._schemas.get(offer.schema_id, b"")
             if time.monotonic() - incoming.ended_sec > ALIKE_SEC:
                 self._outgoing.served(incoming.topic)  # before a caller sees the server and calls
-            if incoming.topic.endswith(REPLY):
-                self._outgoing.expect_calls(incoming.topic, is_served=True)
+            self._outgoing.expect_calls(incoming.topic, is_served=True)
             incoming.writer = self._hub.advertise(
                 incoming.topic, offer.type_name, schema, latched=offer.latched
             )

@@ -106,7 +106,14 @@ def test_services_and_actions_answer_over_the_uplink(fleet: Fleet) -> None:
 
 
 def test_the_first_call_of_a_tool_is_carried_and_none_twice(fleet: Fleet) -> None:
-    robot, base = pair(fleet, ["--serve", "/set"], ["--call", "/r*/set"])
+    robot, base = pair(
+        fleet,
+        ["--serve", "/set", "--publish", "/set"],
+        ["--call", "/r*/set", "--subscribe", "/r*/set"],
+    )
+    talker = fleet.node("talker", robot)
+    talker.create_publisher(Int64, "/set", 10)  # a topic of the service's name, which ends before
+    fleet.until(lambda: "/r1/set" in base.status()["coming"], "the topic")
     asked: list[bool] = []
 
     def answer(request: SetBool.Request) -> SetBool.Response:
@@ -115,6 +122,8 @@ def test_the_first_call_of_a_tool_is_carried_and_none_twice(fleet: Fleet) -> Non
 
     fleet.node("server", robot).create_service(SetBool, "/set", answer)
     fleet.until(lambda: "/r1/set/_reply" in base.status()["coming"], "the service")
+    fleet.forget(talker)
+    fleet.until(lambda: not base.status()["coming"]["/r1/set"]["from"], "the topic's end")
     for data in (True, False, True):
         with Session(base.address) as session:  # as each command has one
             body = SetBool.Request(data=data).to_json()
